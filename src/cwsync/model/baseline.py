@@ -1,0 +1,254 @@
+"""What both sides were last observed to hold, record by record.
+
+A row moves only on observed agreement (`Observation`) or on a proved write (`ConfirmedWrite`, which
+the engine's confirm step alone can make). `Baseline.commit` takes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from cwsync.model.items import Feature, Item
+from cwsync.model.plan import Change, Doubt, Receipt
+from cwsync.model.snapshot import Side
+from cwsync.model.values import Value
+
+
+class MarkKind(StrEnum):
+    """Why a row is frozen."""
+
+    SETTLING = "settling"  # acknowledged; reads may still lag
+    DOUBT = "doubt"  # sent, never acknowledged
+    EFFECT = "effect"  # a write of ours in another feature makes the service drop this record
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Our own last write to a row. Until `until` nobody writes it and nothing is read out of it.
+
+    `before` and `after` are what `side` held and was told to hold, `origin` what the other side held
+    then, `at` when the intent (doubt) or the acknowledgement (settling) was written.
+    """
+
+    kind: MarkKind
+    side: Side
+    before: Value | None
+    after: Value | None
+    origin: Value | None
+    at: datetime
+    until: datetime
+    logged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When a change that must be seen twice was seen first: the absence or the appearance on `side`."""
+
+    side: Side
+    absent: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that `side` refused. It is tried again after `until`."""
+
+    side: Side
+    code: str
+    tries: int
+    until: datetime
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of the baseline.
+
+    `source` and `target` are the values each side held, in its own scale (None: not there; both
+    None: only marks keep the row). `item.ids` are all aliases seen on either side. The native keys
+    are each side's own names for the record. `weak` says that it was linked by title and year, so
+    it may never be deleted. `writes` are the times of our own last writes (24 hours, for `flap`).
+    """
+
+    key: str
+    item: Item
+    source: Value | None = None
+    target: Value | None = None
+    source_keys: tuple[str, ...] = ()
+    target_keys: tuple[str, ...] = ()
+    mark: Mark | None = None
+    seen: Sighting | None = None
+    parked: Parked | None = None
+    weak: bool = False
+    writes: tuple[datetime, ...] = ()
+
+    def value(self, side: Side) -> Value | None:
+        """What `side` held."""
+        return self.source if side is Side.SOURCE else self.target
+
+    def native_keys(self, side: Side) -> tuple[str, ...]:
+        """The names of the record on `side`."""
+        return self.source_keys if side is Side.SOURCE else self.target_keys
+
+    @property
+    def agreed(self) -> bool:
+        """Whether either side is known to have held the record."""
+        return self.source is not None or self.target is not None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing left to remember."""
+        return not (self.agreed or self.mark or self.seen or self.parked or self.writes)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """How many records one run removed on one side: the memory of the `budget` guard."""
+
+    at: datetime
+    side: Side
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A row to store (or, with None, to drop) because of what was seen, without any write.
+
+    `key` is the key of the row that it replaces.
+    """
+
+    key: str
+    row: Row | None
+
+
+_FLAP_WINDOW: Final = timedelta(hours=24)
+_PROOF: Final = object()
+
+
+class ConfirmedWrite:
+    """Proof that one change happened. Only `confirm` makes one."""
+
+    __slots__ = ("at", "change", "native_key")
+
+    def __init__(self, proof: object, change: Change, native_key: str | None, at: datetime) -> None:
+        if proof is not _PROOF:
+            raise TypeError("a ConfirmedWrite is made by confirm() from a receipt, and by nothing else")
+        self.change = change
+        self.native_key = native_key
+        self.at = at
+
+
+def confirm(receipt: Receipt, at: datetime) -> ConfirmedWrite | None:
+    """Turn a receipt into proof, or None when it proves nothing."""
+    from cwsync.model.plan import Outcome
+
+    if receipt.outcome not in (Outcome.CONFIRMED, Outcome.ALREADY):
+        return None
+    return ConfirmedWrite(_PROOF, receipt.change, receipt.native_key, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The rows of one feature of one pair, by key.
+
+    `first_run_done` turns True with the first commit that left nothing of the first union undone.
+    `fingerprint` is that of sides and filters. `account_ids` are those last seen, by side.
+    """
+
+    feature: Feature
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    first_run_done: bool = False
+    fingerprint: str | None = None
+    account_ids: Mapping[Side, str] = field(default_factory=dict)
+    removals: tuple[Removal, ...] = ()
+    observed_at: datetime | None = None
+
+    def count(self, side: Side) -> int:
+        """How many records `side` held."""
+        if side is Side.SOURCE:
+            return sum(1 for row in self.rows.values() if row.source is not None)
+        return sum(1 for row in self.rows.values() if row.target is not None)
+
+    def commit(
+        self,
+        observations: Iterable[Observation],
+        writes: Sequence[ConfirmedWrite],
+        doubts: Sequence[Doubt] = (),
+        parked: Mapping[str, tuple[Item, Parked]] | None = None,
+        *,
+        settle: Mapping[Side, timedelta] | None = None,
+    ) -> Baseline:
+        """The baseline after a run. Equal to this one, row for row, when nothing moved.
+
+        `settle` is each side's staleness window; a side without one shows a write at once.
+        """
+        windows = settle or {}
+        rows = dict(self.rows)
+        for seen in observations:
+            rows.pop(seen.key, None)
+            if seen.row is not None and not seen.row.empty:
+                rows[seen.row.key] = seen.row
+        for write in writes:
+            window = windows.get(write.change.side, timedelta(0))
+            _store(rows, _written(rows.get(write.change.key), write, window))
+        for doubt in doubts:
+            window = windows.get(doubt.change.side, timedelta(0))
+            _store(rows, _doubted(rows.get(doubt.change.key), doubt, window))
+        for key, (item, park) in (parked or {}).items():
+            _store(rows, replace(rows.get(key) or Row(key, item), parked=park))
+        return replace(self, rows=rows)
+
+
+def _store(rows: dict[str, Row], row: Row) -> None:
+    if row.empty:
+        rows.pop(row.key, None)
+    else:
+        rows[row.key] = row
+
+
+def _written(old: Row | None, write: ConfirmedWrite, window: timedelta) -> Row:
+    change = write.change
+    row = old or Row(change.key, change.item)
+    keys = row.native_keys(change.side)
+    if write.native_key is not None and write.native_key not in keys:
+        keys = (*keys, write.native_key)
+    if change.after is None:
+        keys = ()
+    mark = None
+    if window:
+        mark = Mark(
+            MarkKind.SETTLING,
+            change.side,
+            change.before,
+            change.after,
+            change.origin,
+            write.at,
+            write.at + window,
+        )
+    recent = tuple(at for at in row.writes if write.at - at < _FLAP_WINDOW)
+    row = replace(row, mark=mark, seen=None, parked=None, writes=(*recent, write.at))
+    if change.after is None and change.origin is None and mark is None:
+        # Gone on both sides: nothing can flap that is not there, so nothing is left to remember.
+        return Row(change.key, change.item)
+    if change.side is Side.SOURCE:
+        return replace(row, source=change.after, target=change.origin, source_keys=keys)
+    return replace(row, target=change.after, source=change.origin, target_keys=keys)
+
+
+def _doubted(old: Row | None, doubt: Doubt, window: timedelta) -> Row:
+    change = doubt.change
+    mark = Mark(
+        MarkKind.DOUBT,
+        change.side,
+        change.before,
+        change.after,
+        change.origin,
+        doubt.at,
+        doubt.at + window,
+        doubt.logged,
+    )
+    return replace(old or Row(change.key, change.item), mark=mark)

@@ -1,0 +1,71 @@
+"""What one side says: entries, and the proof that nothing is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cwsync.model.items import Feature, Item
+from cwsync.model.values import Value
+
+
+class Side(StrEnum):
+    """One end of a pair. The source is the system of record that wins a conflict by default."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+    @property
+    def other(self) -> Side:
+        """The opposite end."""
+        return Side.TARGET if self is Side.SOURCE else Side.SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of one side.
+
+    `native_key` is the side's own name for the row (None: it has none); `revision` is the side's
+    own change stamp of the row, where it has one.
+    """
+
+    item: Item
+    value: Value
+    native_key: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undecoded:
+    """A row that could not be read. `item` is None when not even its ids could be.
+
+    `where` is a place a person can go to (``ratings.json item 12``, ``line 7``), `why` the reason.
+    """
+
+    where: str
+    why: str
+    item: Item | None = None
+    native_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything one account says about one feature, read in this run.
+
+    `complete` is the proof that a missing record is absent: every page read, every total met,
+    every row's key decoded. `doubt` says in words why it is not. `watermark` is the provider's
+    "did anything change" value at the time of the read. `server_now` is the clock of the service,
+    where it says it. `read_at` is our clock when the read began.
+    """
+
+    feature: Feature
+    entries: tuple[Entry, ...]
+    complete: bool
+    account_id: str
+    watermark: str | None = None
+    undecoded: tuple[Undecoded, ...] = ()
+    doubt: str | None = None
+    server_now: datetime | None = None
+    requests: int = 0
+    warnings: tuple[str, ...] = ()
