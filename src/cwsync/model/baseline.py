@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from cwsync.model.items import Feature, Item
-from cwsync.model.plan import Change, Doubt, Receipt
+from cwsync.model.plan import Change, Doubt, Outcome, Receipt
 from cwsync.model.snapshot import Side
 from cwsync.model.values import Value
 
@@ -116,16 +116,19 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A row to store (or, with None, to drop) because of what was seen, without any write.
+    """What to remember of one record because of what was seen, without any write.
 
-    `key` is the key of the row that it replaces.
+    `row` takes the place of the rows under `replaces` (its own old key, or several rows that turned
+    out to be one title). `key` is the record's key in the plan.
     """
 
     key: str
-    row: Row | None
+    row: Row
+    replaces: tuple[str, ...] = ()
 
 
-_FLAP_WINDOW: Final = timedelta(hours=24)
+FLAP_WINDOW: Final = timedelta(hours=24)
+_NOW: Final = timedelta(0)
 _PROOF: Final = object()
 
 
@@ -144,8 +147,6 @@ class ConfirmedWrite:
 
 def confirm(receipt: Receipt, at: datetime) -> ConfirmedWrite | None:
     """Turn a receipt into proof, or None when it proves nothing."""
-    from cwsync.model.plan import Outcome
-
     if receipt.outcome not in (Outcome.CONFIRMED, Outcome.ALREADY):
         return None
     return ConfirmedWrite(_PROOF, receipt.change, receipt.native_key, at)
@@ -188,31 +189,44 @@ class Baseline:
         """
         windows = settle or {}
         rows = dict(self.rows)
-        for seen in observations:
-            rows.pop(seen.key, None)
-            if seen.row is not None and not seen.row.empty:
-                rows[seen.row.key] = seen.row
+        touched: set[str] = set()
+        observed = list(observations)
+        for seen in observed:
+            for key in seen.replaces:
+                rows.pop(key, None)
+        for seen in observed:
+            rows[seen.row.key] = seen.row
+            touched.add(seen.row.key)
         for write in writes:
-            window = windows.get(write.change.side, timedelta(0))
-            _store(rows, _written(rows.get(write.change.key), write, window))
+            rows[write.change.key] = _written(rows, write, windows.get(write.change.side, _NOW))
+            touched.add(write.change.key)
         for doubt in doubts:
-            window = windows.get(doubt.change.side, timedelta(0))
-            _store(rows, _doubted(rows.get(doubt.change.key), doubt, window))
+            rows[doubt.change.key] = _doubted(rows, doubt, windows.get(doubt.change.side, _NOW))
         for key, (item, park) in (parked or {}).items():
-            _store(rows, replace(rows.get(key) or Row(key, item), parked=park))
+            rows[key] = replace(rows.get(key) or Row(key, item), parked=park)
+        for key in touched:
+            if rows[key].empty:
+                del rows[key]
+        return replace(self, rows=rows)
+
+    def pruned(self, now: datetime) -> Baseline:
+        """The same baseline without what has outlived its meaning: settled marks, old write times."""
+        rows = {key: fresh for key, row in self.rows.items() if not (fresh := _pruned(row, now)).empty}
         return replace(self, rows=rows)
 
 
-def _store(rows: dict[str, Row], row: Row) -> None:
-    if row.empty:
-        rows.pop(row.key, None)
-    else:
-        rows[row.key] = row
+def _pruned(row: Row, now: datetime) -> Row:
+    mark = row.mark
+    if mark is not None and mark.kind is MarkKind.SETTLING and mark.until <= now:
+        row = replace(row, mark=None)
+    if row.writes and now - row.writes[0] >= FLAP_WINDOW:
+        row = replace(row, writes=tuple(at for at in row.writes if now - at < FLAP_WINDOW))
+    return row
 
 
-def _written(old: Row | None, write: ConfirmedWrite, window: timedelta) -> Row:
+def _written(rows: Mapping[str, Row], write: ConfirmedWrite, window: timedelta) -> Row:
     change = write.change
-    row = old or Row(change.key, change.item)
+    row = rows.get(change.key) or Row(change.key, change.item)
     keys = row.native_keys(change.side)
     if write.native_key is not None and write.native_key not in keys:
         keys = (*keys, write.native_key)
@@ -229,17 +243,16 @@ def _written(old: Row | None, write: ConfirmedWrite, window: timedelta) -> Row:
             write.at,
             write.at + window,
         )
-    recent = tuple(at for at in row.writes if write.at - at < _FLAP_WINDOW)
+    recent = tuple(at for at in row.writes if write.at - at < FLAP_WINDOW)
     row = replace(row, mark=mark, seen=None, parked=None, writes=(*recent, write.at))
-    if change.after is None and change.origin is None and mark is None:
-        # Gone on both sides: nothing can flap that is not there, so nothing is left to remember.
-        return Row(change.key, change.item)
+    if change.after is None and change.origin is None:
+        return replace(row, source=None, target=None, source_keys=(), target_keys=())
     if change.side is Side.SOURCE:
         return replace(row, source=change.after, target=change.origin, source_keys=keys)
     return replace(row, target=change.after, source=change.origin, target_keys=keys)
 
 
-def _doubted(old: Row | None, doubt: Doubt, window: timedelta) -> Row:
+def _doubted(rows: Mapping[str, Row], doubt: Doubt, window: timedelta) -> Row:
     change = doubt.change
     mark = Mark(
         MarkKind.DOUBT,
@@ -251,4 +264,4 @@ def _doubted(old: Row | None, doubt: Doubt, window: timedelta) -> Row:
         doubt.at + window,
         doubt.logged,
     )
-    return replace(old or Row(change.key, change.item), mark=mark)
+    return replace(rows.get(change.key) or Row(change.key, change.item), mark=mark)

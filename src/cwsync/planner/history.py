@@ -1,0 +1,125 @@
+"""Full play lists: which play on one side is which play on the other.
+
+With ``plays = "all"`` each play of an item is a record of its own. Plays are matched one to one,
+nearest first, within the coarser side's precision; plays without a date match only each other.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cwsync.model import Entry, Row, Side, When, format_when, moment
+from cwsync.planner.identity import Record
+
+
+def pair_nearest(one: Sequence[float], other: Sequence[float], within_s: float) -> list[tuple[int, int]]:
+    """Match times (seconds) one to one, nearest first, at most `within_s` apart (exclusive).
+
+    Gives index pairs. The work grows with the number of pairs within reach, not with the product.
+    """
+    order = sorted(range(len(other)), key=lambda index: other[index])
+    times = [other[index] for index in order]
+    near = []
+    for index, at in enumerate(one):
+        for place in range(bisect_left(times, at - within_s), bisect_right(times, at + within_s)):
+            gap = abs(times[place] - at)
+            if gap < within_s:
+                near.append((gap, index, order[place]))
+    near.sort()
+    used_one: set[int] = set()
+    used_other: set[int] = set()
+    pairs = []
+    for _gap, index, partner in near:
+        if index not in used_one and partner not in used_other:
+            used_one.add(index)
+            used_other.add(partner)
+            pairs.append((index, partner))
+    return pairs
+
+
+def split_plays(record: Record, within_s: float) -> list[Record]:
+    """One record per play. A record in trouble, or one that is not readable, stays whole."""
+    if record.trouble or record.blind:
+        return [record]
+    joined = _match(record.source, record.target, within_s)
+    records: list[Record] = []
+    rows = list(record.rows)
+    for source, target in joined:
+        row = _take(rows, source, target)
+        records.append(_one(record, source, target, row))
+    records += [_one(record, None, None, row) for row in rows]
+    return _named(records)
+
+
+def _match(one: Sequence[Entry], other: Sequence[Entry], within_s: float) -> list[tuple[Entry | None, Entry | None]]:
+    dated = [[entry for entry in side if entry.value.at is not None] for side in (one, other)]
+    blank = [[entry for entry in side if entry.value.at is None] for side in (one, other)]
+    seconds = [[moment(at).timestamp() for entry in side if (at := entry.value.at) is not None] for side in dated]
+    pairs = pair_nearest(seconds[0], seconds[1], max(within_s, 1.0))
+    found: list[tuple[Entry | None, Entry | None]] = [(dated[0][i], dated[1][j]) for i, j in pairs]
+    matched = {i for i, _ in pairs}, {j for _, j in pairs}
+    found += [(entry, None) for i, entry in enumerate(dated[0]) if i not in matched[0]]
+    found += [(None, entry) for j, entry in enumerate(dated[1]) if j not in matched[1]]
+    both = min(len(blank[0]), len(blank[1]))
+    found += list(zip(blank[0][:both], blank[1][:both], strict=True))
+    found += [(entry, None) for entry in blank[0][both:]]
+    found += [(None, entry) for entry in blank[1][both:]]
+    return found
+
+
+def _take(rows: list[Row], source: Entry | None, target: Entry | None) -> Row | None:
+    """The row that holds one of these two plays, taken out of `rows`."""
+    for index, row in enumerate(rows):
+        if _holds(row, Side.SOURCE, source) or _holds(row, Side.TARGET, target):
+            return rows.pop(index)
+    return None
+
+
+def _holds(row: Row, side: Side, entry: Entry | None) -> bool:
+    value = row.value(side)
+    return entry is not None and value is not None and value.at == entry.value.at
+
+
+def _one(record: Record, source: Entry | None, target: Entry | None, row: Row | None) -> Record:
+    return replace(
+        record,
+        source=(source,) if source else (),
+        target=(target,) if target else (),
+        rows=(row,) if row else (),
+    )
+
+
+def _play_time(record: Record) -> When:
+    for entry in (*record.source, *record.target):
+        return entry.value.at
+    for row in record.rows:
+        for value in (row.source, row.target):
+            if value is not None:
+                return value.at
+    return None
+
+
+def _play_order(record: Record) -> tuple[str, str, str]:
+    return format_when(_play_time(record)) or "", repr(record.source), repr(record.target)
+
+
+def _named(records: list[Record]) -> list[Record]:
+    """Give each play a key of its own: that of its row, or the item's with the time of the play."""
+    taken = {row.key for record in records for row in record.rows}
+    named = []
+    for record in sorted(
+        records, key=lambda one: (format_when(_play_time(one)) or "", repr(one.source), repr(one.target))
+    ):
+        if record.rows:
+            named.append(replace(record, key=record.rows[0].key))
+            continue
+        base = f"{record.key}@{format_when(_play_time(record)) or 'unknown'}"
+        key, number = base, 1
+        while key in taken:
+            number += 1
+            key = f"{base}#{number}"
+        taken.add(key)
+        named.append(replace(record, key=key))
+    return named

@@ -1,0 +1,297 @@
+"""Linking: which rows of source, target and baseline are one record.
+
+Rows are linked by shared typed ids, episodes also by their place in their show; a row without ids
+by its native key, when the baseline knows it; by title and year only where the pair opts in. Where
+ids contradict each other nothing is guessed: the record is ambiguous.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Side, Snapshot, Undecoded, sort_ids
+
+
+@dataclass(slots=True)
+class Record:
+    """One record: what each side and the baseline say of it.
+
+    `source` and `target` hold the side's rows (several are copies of one title). `blind` names the
+    sides on which a row of this record exists that cannot be read, with the reason. `trouble` is a
+    reason ("ambiguous: ...", "no-ids: ...") for which nothing may be done.
+    """
+
+    key: str
+    item: Item
+    source: tuple[Entry, ...] = ()
+    target: tuple[Entry, ...] = ()
+    rows: tuple[Row, ...] = ()
+    blind: dict[Side, str] = field(default_factory=dict)
+    linked: str = "ids"
+    trouble: str | None = None
+    weak: bool = False
+
+    def entries(self, side: Side) -> tuple[Entry, ...]:
+        """The rows of one side."""
+        return self.source if side is Side.SOURCE else self.target
+
+
+class _Forest:
+    """Disjoint sets over row numbers, joined through shared tokens."""
+
+    __slots__ = ("owner", "parent")
+
+    def __init__(self, size: int) -> None:
+        self.parent = list(range(size))
+        self.owner: dict[str, int] = {}
+
+    def find(self, node: int) -> int:
+        parent = self.parent
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    def join(self, one: int, other: int) -> None:
+        a, b = self.find(one), self.find(other)
+        if a != b:
+            self.parent[max(a, b)] = min(a, b)
+
+    def add(self, node: int, tokens: Iterable[str]) -> None:
+        owner = self.owner
+        for token in tokens:
+            first = owner.setdefault(token, node)
+            if first != node:
+                self.join(first, node)
+
+
+_Node = Row | Entry | Undecoded
+
+
+@dataclass(slots=True)
+class _Group:
+    rows: list[Row]
+    source: list[Entry]
+    target: list[Entry]
+    blind: dict[Side, str]
+    how: str = "ids"
+
+    def items(self) -> Iterator[Item]:
+        for row in self.rows:
+            yield row.item
+        for entry in self.source:
+            yield entry.item
+        for entry in self.target:
+            yield entry.item
+
+
+def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match = Match.IDS) -> list[Record]:
+    """Every record of the three, once, sorted by key. Pure: the order of the input does not matter."""
+    known = [entry for entry in source.undecoded if entry.item], [entry for entry in target.undecoded if entry.item]
+    nodes: list[_Node] = [*rows, *source.entries, *target.entries, *known[0], *known[1]]
+    forest = _Forest(len(nodes))
+    loose: list[int] = []
+    for number, node in enumerate(nodes):
+        item = node.item
+        if item is None or not (item.ids or item.show_ids):
+            loose.append(number)
+            continue
+        forest.add(number, item.ids if not item.show_ids else item.tokens())
+    bounds = _bounds([len(rows), len(source.entries), len(target.entries), len(known[0]), len(known[1])])
+    how = _link_loose(forest, nodes, bounds, loose, match) if loose else {}
+    records = [_record(group) for group in _groups(forest, nodes, bounds, how)]
+    _spot_rekeyed(records, source, target)
+    records.sort(key=lambda record: record.key)
+    return records
+
+
+def _bounds(sizes: list[int]) -> list[int]:
+    ends, total = [], 0
+    for size in sizes:
+        total += size
+        ends.append(total)
+    return ends
+
+
+def _side(number: int, bounds: list[int]) -> Side | None:
+    """The side of a node; None for a row of the baseline."""
+    if number < bounds[0]:
+        return None
+    return Side.SOURCE if number < bounds[1] or bounds[2] <= number < bounds[3] else Side.TARGET
+
+
+def _link_loose(
+    forest: _Forest, nodes: list[_Node], bounds: list[int], loose: list[int], match: Match
+) -> dict[int, str]:
+    """Link rows without ids: by a native key that the baseline knows, then by title and year."""
+    known: dict[tuple[Side, str], int] = {}
+    for number in range(bounds[0]):
+        row = nodes[number]
+        if isinstance(row, Row):
+            known |= {(side, key): number for side in Side for key in row.native_keys(side)}
+    how: dict[int, str] = {}
+    still: list[int] = []
+    for number in loose:
+        node, side = nodes[number], _side(number, bounds)
+        if isinstance(node, Row) or side is None:
+            continue
+        found = known.get((side, node.native_key)) if node.native_key is not None else None
+        if found is None:
+            still.append(number)
+        else:
+            forest.join(found, number)
+            how[number] = "native key"
+    if match is Match.TITLE_YEAR:
+        _link_titles(forest, nodes, bounds, still, how)
+    return how
+
+
+def fold(title: str) -> str:
+    """A title without case, accents and punctuation, for the pairs that opt in to matching by it."""
+    plain = unicodedata.normalize("NFKD", title).casefold()
+    return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())
+
+
+def _title_key(item: Item | None) -> tuple[object, ...] | None:
+    if item is None or item.kind not in (Kind.MOVIE, Kind.SHOW) or not item.title or not item.year:
+        return None
+    return item.kind, fold(item.title), item.year
+
+
+def _link_titles(forest: _Forest, nodes: list[_Node], bounds: list[int], loose: list[int], how: dict[int, str]) -> None:
+    """Link a row without ids to the one row of the other side with its kind, title and year."""
+    wanted = {key for number in loose if (key := _title_key(nodes[number].item))}
+    homes: dict[tuple[Side, tuple[object, ...]], set[int]] = defaultdict(set)
+    for number in range(bounds[0], len(nodes)):
+        key, side = _title_key(nodes[number].item), _side(number, bounds)
+        if key is not None and key in wanted and side is not None:
+            homes[side, key].add(forest.find(number))
+    for number in loose:
+        key, side = _title_key(nodes[number].item), _side(number, bounds)
+        if key is None or side is None:
+            continue
+        mine, theirs = homes[side, key], homes.get((side.other, key), set())
+        if len(mine) == 1 and len(theirs) == 1:
+            forest.join(next(iter(theirs)), number)
+            how[number] = "title and year"
+
+
+def _groups(forest: _Forest, nodes: list[_Node], bounds: list[int], how: dict[int, str]) -> Iterable[_Group]:
+    groups: dict[int, _Group] = {}
+    find = forest.find
+    for number, node in enumerate(nodes):
+        root = find(number)
+        group = groups.get(root)
+        if group is None:
+            group = groups[root] = _Group([], [], [], {})
+        if isinstance(node, Entry):
+            (group.source if number < bounds[1] else group.target).append(node)
+        elif isinstance(node, Row):
+            group.rows.append(node)
+        else:
+            side = Side.SOURCE if number < bounds[3] else Side.TARGET
+            group.blind[side] = f"{node.where}: {node.why}"
+    for number, word in how.items():
+        groups[find(number)].how = word
+    # A row that cannot be read and that nobody else knows is reported with the snapshot: no record.
+    return [group for group in groups.values() if group.rows or group.source or group.target]
+
+
+def _record(group: _Group) -> Record:
+    item = _merged(group)
+    key = item.key()
+    simple = len(group.rows) <= 1 and len(group.source) <= 1 and len(group.target) <= 1
+    trouble = None
+    if key is None:
+        key = _native_name(group)
+        if not group.rows and not (group.source and group.target):
+            trouble = 'no-ids: nothing says which title this is; add an id, or set match = "title-year"'
+    elif simple:
+        trouble = _crossed(group)
+    elif contradiction := _contradiction(group):
+        trouble = f"ambiguous: {contradiction}"
+    return Record(
+        key,
+        item,
+        tuple(_sorted(group.source)) if len(group.source) > 1 else tuple(group.source),
+        tuple(_sorted(group.target)) if len(group.target) > 1 else tuple(group.target),
+        tuple(sorted(group.rows, key=lambda row: row.key)) if len(group.rows) > 1 else tuple(group.rows),
+        group.blind,
+        group.how,
+        trouble,
+        group.how == "title and year" or (group.how != "ids" and any(row.weak for row in group.rows)),
+    )
+
+
+def _sorted(entries: list[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: (entry.native_key or "", repr(entry.value), entry.item.ids))
+
+
+def _native_name(group: _Group) -> str:
+    """A key for a record without ids: the side and its own name for the row."""
+    names = [f"source:{entry.native_key or entry.item.label()}" for entry in group.source]
+    names += [f"target:{entry.native_key or entry.item.label()}" for entry in group.target]
+    kind = next(group.items()).kind
+    return f"{kind}!" + min([row.key.partition("!")[2] or row.key for row in group.rows] + names)
+
+
+def _merged(group: _Group) -> Item:
+    """One item for the group: all ids, and the labels of the first side that has any."""
+    first = group.source[0].item if group.source else group.target[0].item if group.target else group.rows[0].item
+    ids, shows = first.ids, first.show_ids
+    extra: set[ExternalId] = set()
+    extra_shows: set[ExternalId] = set()
+    # A row's aliases count only while a side is missing: seen on both, the sides' own ids are the truth.
+    rows = () if group.source and group.target else group.rows
+    for item in [e.item for e in group.source] + [e.item for e in group.target] + [r.item for r in rows]:
+        if item.ids != ids:
+            extra.update(item.ids)
+        if item.show_ids != shows:
+            extra_shows.update(item.show_ids)
+    if not extra and not extra_shows:
+        return first
+    return replace(first, ids=sort_ids(extra.union(ids)), show_ids=sort_ids(extra_shows.union(shows)))
+
+
+def _crossed(group: _Group) -> str | None:
+    """Whether two episodes share a place in a show while their own ids say they are two."""
+    if group.rows or not (group.source and group.target) or not group.source[0].item.show_ids:
+        return None
+    one, other = group.source[0].item, group.target[0].item
+    if not set(one.ids).isdisjoint(other.ids):
+        return None
+    mine = {external.namespace: external for external in one.ids}
+    for external in other.ids:
+        if external.namespace in mine:
+            return (
+                f"ambiguous: the same season and number, but {mine[external.namespace]} here and "
+                f"{external} there; the two sides number this show differently"
+            )
+    return None
+
+
+def _contradiction(group: _Group) -> str | None:
+    """In words, an id that the rows of a group do not agree on; None when they are copies of one title."""
+    seen: dict[str, str] = {}
+    for item in group.items():
+        places = [(place.partition("#")[0].partition(":")[0] + "#", place) for place in item.coordinates()]
+        for namespace, token in [*((one.namespace, one) for one in item.ids), *places]:
+            if seen.setdefault(namespace, token) != token:
+                return f"{seen[namespace]} and {token} are linked by other ids, so this is not one title"
+    return None
+
+
+def _spot_rekeyed(records: list[Record], source: Snapshot, target: Snapshot) -> None:
+    """A row whose native key is still there under quite other ids is not gone: nobody knows what it is."""
+    for side, snapshot in ((Side.SOURCE, source), (Side.TARGET, target)):
+        lost = [record for record in records if record.rows and not record.entries(side)]
+        wanted = {key for record in lost for row in record.rows for key in row.native_keys(side)}
+        if not wanted:
+            continue
+        alive = {entry.native_key for entry in snapshot.entries if entry.native_key in wanted}
+        for record in lost:
+            if any(key in alive for row in record.rows for key in row.native_keys(side)):
+                record.blind.setdefault(side, "rekeyed: the row it was linked to now carries other ids")

@@ -1,0 +1,354 @@
+"""One feature's plan: a pure function of two snapshots, the baseline, the pair's rules and the clock.
+
+Same inputs, same bytes out, whatever the order of pages, the hash seed, the locale or the zone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from cwsync.errors import InternalError
+from cwsync.model import (
+    OP_ORDER,
+    Baseline,
+    Capabilities,
+    Change,
+    Class,
+    Feature,
+    FeatureSpec,
+    Guard,
+    GuardSpec,
+    Match,
+    Mode,
+    Note,
+    Observation,
+    OnGuard,
+    Op,
+    Plays,
+    Side,
+    Snapshot,
+)
+from cwsync.model.codec import encode_item, encode_value
+from cwsync.planner.decide import Decision, decide
+from cwsync.planner.guards import Facts, judge
+from cwsync.planner.history import split_plays
+from cwsync.planner.identity import Record, link
+from cwsync.planner.normalize import Scale
+from cwsync.planner.observe import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a plan depends on.
+
+    `now` is the moment as of which the plan is made (a saved plan is made again as of its own);
+    `wall` is the true time, for the clock guard alone. `union` says in words why the baseline's agreements do not count (filters changed, too old ...),
+    or is None. `baseline_digest` stands for the baseline in the plan's digest.
+    """
+
+    pair: str
+    spec: FeatureSpec
+    mode: Mode
+    match: Match
+    guards: GuardSpec
+    names: Mapping[Side, str]
+    caps: Mapping[Side, Capabilities]
+    snapshots: Mapping[Side, Snapshot]
+    baseline: Baseline
+    now: datetime
+    wall: datetime
+    baseline_digest: str = ""
+    union: str | None = None
+    since: date | None = None
+    until: date | None = None
+    adds_only: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """What shall be done in one feature, what not and why, and what to learn without a write.
+
+    `changes` stand in the order in which they are sent: updates, adds, removes, each by key.
+    `counts` has each record in exactly one class; `filtered` counts those outside the pair's scope.
+    """
+
+    feature: Feature
+    changes: tuple[Change, ...]
+    conflicts: tuple[Note, ...]
+    holds: tuple[Note, ...]
+    skips: tuple[Note, ...]
+    observations: tuple[Observation, ...]
+    counts: Mapping[Class, int]
+    filtered: int
+    guards: tuple[Guard, ...]
+    first_run: bool
+    union: str | None
+    snapshot_digests: Mapping[Side, str]
+    digest: str
+    finished: bool = field(default=True)
+
+    def count(self, op: Op) -> int:
+        """How many changes of one sort."""
+        return sum(1 for change in self.changes if change.op is op)
+
+
+def rules_of(question: Question) -> Rules:
+    """The rules that decide the records of a question."""
+    spec, snapshots = question.spec, question.snapshots
+    caps = {side: question.caps[side].of(spec.feature) for side in Side}
+    return Rules(
+        spec=spec,
+        mode=question.mode,
+        scale=Scale.of(spec, caps[Side.SOURCE], caps[Side.TARGET]),
+        names=dict(question.names),
+        caps=dict(question.caps),
+        complete={side: snapshots[side].complete for side in Side},
+        doubts={side: snapshots[side].doubt for side in Side},
+        now=question.now,
+        first_run=question.union is not None or not question.baseline.first_run_done,
+        sources_seen=len(snapshots[Side.SOURCE].entries),
+        since=question.since,
+        until=question.until,
+        adds_only=question.adds_only,
+    )
+
+
+def standing(question: Question) -> Baseline:
+    """The baseline that a plan is made from and committed onto.
+
+    In a union run the rows keep their marks, their parking and their native keys, and forget what
+    the sides agreed on.
+    """
+    baseline = question.baseline
+    if question.union is None:
+        return baseline
+    rows = {key: replace(row, source=None, target=None, seen=None) for key, row in baseline.rows.items()}
+    return replace(baseline, rows=rows, first_run_done=False)
+
+
+def records_of(question: Question) -> list[Record]:
+    """The linked records of a question, sorted by key."""
+    snapshots = question.snapshots
+    rows = list(standing(question).rows.values())
+    records = link(snapshots[Side.SOURCE], snapshots[Side.TARGET], rows, question.match)
+    if question.spec.feature is Feature.HISTORY and question.spec.plays is Plays.ALL:
+        within = max(question.caps[side].of(Feature.HISTORY).precision_s for side in Side)
+        records = [play for record in records for play in split_plays(record, float(within))]
+        records.sort(key=lambda record: record.key)
+    return records
+
+
+def trace(question: Question) -> Iterator[Decision]:
+    """Every record's decision, for those who want to know why (see `explain`)."""
+    rules = rules_of(question)
+    return (decide(record, rules) for record in records_of(question))
+
+
+def plan_feature(question: Question) -> FeaturePlan:
+    """Plan one feature. Raises `InternalError` when a record is missing from the plan or in it twice."""
+    rules = rules_of(question)
+    records = records_of(question)
+    tally = _Tally(question)
+    for record in records:
+        tally.take(decide(record, rules))
+    tally.check(len(records))
+    return tally.plan(rules)
+
+
+class _Tally:
+    """Sorts decisions into a plan."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.changes: list[Change] = []
+        self.notes: dict[Class, list[Note]] = {Class.CONFLICT: [], Class.HOLD: [], Class.SKIP: []}
+        self.observations: list[Observation] = []
+        self.counts: Counter[Class] = Counter()
+        self.filtered = 0
+        self.present = dict.fromkeys(Side, 0)
+        self.held = dict.fromkeys(Side, 0)
+        self.keys: set[str] = set()
+        self.taken = 0
+
+    def take(self, decision: Decision) -> None:
+        record = decision.record
+        self.taken += 1
+        self.keys.add(record.key)
+        for side in Side:
+            if record.entries(side):
+                self.held[side] += 1
+            if record.rows and (record.entries(side) or side in record.blind):
+                self.present[side] += sum(1 for row in record.rows if row.value(side) is not None)
+        if decision.cls is Class.SKIP and decision.note is None:
+            self.filtered += 1
+            return
+        self.counts[decision.cls] += 1
+        if decision.note is not None:
+            self.notes[decision.cls].append(decision.note)
+        if decision.write is not None:
+            self.changes += decision.write
+        if decision.stored:
+            if decision.row is None:
+                raise InternalError(f"{record.key}: nothing to store")
+            old = tuple(row.key for row in record.rows if row.key != decision.row.key)
+            self.observations.append(Observation(record.key, decision.row, old))
+
+    def check(self, n_records: int) -> None:
+        if self.taken != n_records or len(self.keys) != n_records or self.counts.total() + self.filtered != n_records:
+            raise InternalError(
+                f"{self.question.spec.feature.value}: {n_records} records, {len(self.keys)} keys, {self.taken} decided",
+                hint="please report this; nothing was written",
+            )
+
+    def plan(self, rules: Rules) -> FeaturePlan:
+        question = self.question
+        changes = sorted(self.changes, key=lambda c: (OP_ORDER[c.op], c.side, c.key, c.native_key or ""))
+        facts = Facts(
+            feature=question.spec.feature,
+            spec=question.guards,
+            pair=question.pair,
+            names=question.names,
+            changes=changes,
+            baseline=question.baseline,
+            snapshots=question.snapshots,
+            present=self.present,
+            held=self.held,
+            usable=not rules.first_run,
+            first_run=rules.first_run,
+            now=question.now,
+            wall=question.wall,
+        )
+        digests = {side: snapshot_digest(question.snapshots[side]) for side in Side}
+        plan = FeaturePlan(
+            feature=question.spec.feature,
+            changes=tuple(changes),
+            conflicts=tuple(self.notes[Class.CONFLICT]),
+            holds=tuple(self.notes[Class.HOLD]),
+            skips=tuple(self.notes[Class.SKIP]),
+            observations=tuple(self.observations),
+            counts=dict(self.counts),
+            filtered=self.filtered,
+            guards=judge(facts),
+            first_run=rules.first_run,
+            union=question.union,
+            snapshot_digests=digests,
+            digest="",
+        )
+        if question.limit is not None:
+            plan = _limited(plan, question.limit)
+        return replace(plan, digest=_digest(plan, question.baseline_digest))
+
+
+def _limited(plan: FeaturePlan, limit: int) -> FeaturePlan:
+    """At most `limit` records written; the rest stay for the next run."""
+    keys: dict[str, None] = {}
+    for change in plan.changes:
+        keys.setdefault(change.key)
+    late = set(list(keys)[limit:])
+    return _held(plan, late, f"limit: more than --limit {limit}; the next run goes on")
+
+
+def guarded(plan: FeaturePlan, on_guard: OnGuard, *, accepted: bool) -> tuple[FeaturePlan, bool]:
+    """What of a plan may be carried out, and whether its guards stop it altogether.
+
+    `accepted` lifts every guard that a person may lift. With ``on_guard = "hold"`` a guard on
+    removals holds the removals and lets the rest go; any other guard stops the feature.
+    """
+    standing_guards = tuple(guard for guard in plan.guards if not (accepted and guard.acceptable))
+    plan = replace(plan, guards=standing_guards)
+    if not standing_guards:
+        return plan, False
+    if on_guard is OnGuard.HOLD and all(guard.holds for guard in standing_guards):
+        names = ", ".join(sorted({guard.name for guard in standing_guards}))
+        return hold_removals(plan, f"guard: {names}"), False
+    return plan, True
+
+
+def hold_removals(plan: FeaturePlan, reason: str) -> FeaturePlan:
+    """The plan with every removal held for a person, and the rest as it was."""
+    keys = {change.key for change in plan.changes if change.op is Op.REMOVE}
+    return _held(plan, keys, reason)
+
+
+def _held(plan: FeaturePlan, keys: set[str], reason: str) -> FeaturePlan:
+    """Turn the changes of some records into holds; what was to be learnt of them waits too."""
+    if not keys:
+        return plan
+    held: dict[str, Change] = {}
+    for change in plan.changes:
+        if change.key in keys:
+            held.setdefault(change.key, change)
+    conflicts = {note.key for note in plan.conflicts} & keys
+    counts = Counter(plan.counts)
+    for change in held.values():
+        was = Class.CONFLICT if change.key in conflicts else Class.DELETE if change.op is Op.REMOVE else Class.WRITE
+        counts[was] -= 1
+        counts[Class.HOLD] += 1
+    notes = [_as_note(change, f"{reason} ({change.reason})") for change in held.values()]
+    return replace(
+        plan,
+        changes=tuple(change for change in plan.changes if change.key not in keys),
+        conflicts=tuple(note for note in plan.conflicts if note.key not in keys),
+        holds=tuple(sorted((*plan.holds, *notes), key=lambda note: note.key)),
+        observations=tuple(seen for seen in plan.observations if seen.key not in keys),
+        counts=dict(+counts),
+        finished=False,
+    )
+
+
+def _as_note(change: Change, reason: str) -> Note:
+    values = {change.side: change.before, change.side.other: change.origin}
+    return Note(change.feature, change.key, change.item, reason, values[Side.SOURCE], values[Side.TARGET])
+
+
+def snapshot_digest(snapshot: Snapshot) -> str:
+    """A digest of what a snapshot says, whatever the order in which it came."""
+    total = hashlib.sha256()
+    total.update(f"{snapshot.account_id}\n{snapshot.complete}\n{len(snapshot.entries)}\n".encode())
+    lines = [
+        f"{entry.native_key}|{entry.item.kind}|{entry.item.ids}|{entry.item.show_ids}"
+        f"|{entry.item.season}|{entry.item.number}|{entry.value!r}"
+        for entry in snapshot.entries
+    ]
+    lines += [f"unread|{row.where}|{row.native_key}" for row in snapshot.undecoded]
+    lines.sort()
+    total.update("\n".join(lines).encode("utf-8", "surrogatepass"))
+    return total.hexdigest()
+
+
+def _digest(plan: FeaturePlan, baseline_digest: str) -> str:
+    """The name of a plan: what it does and on what it stands; no words, no times of the run."""
+    body = [
+        plan.feature.value,
+        baseline_digest,
+        plan.snapshot_digests[Side.SOURCE],
+        plan.snapshot_digests[Side.TARGET],
+        [_change_line(change) for change in plan.changes],
+        [[note.key, note.code] for notes in (plan.conflicts, plan.holds, plan.skips) for note in notes],
+        [[guard.name, guard.side, guard.numbers] for guard in plan.guards if guard.name != "clock"],
+    ]
+    return hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).hexdigest()
+
+
+def _change_line(change: Change) -> Sequence[object]:
+    return [
+        change.op.value,
+        change.side.value,
+        change.key,
+        encode_item(change.item)[:2],
+        change.native_key,
+        encode_value(change.before),
+        encode_value(change.after),
+    ]
+
+
+def pair_digest(plans: Iterable[FeaturePlan]) -> str:
+    """The digest that names the plans of a pair together: what `--accept` takes."""
+    text = "\n".join(f"{plan.feature.value}:{plan.digest}" for plan in plans)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
