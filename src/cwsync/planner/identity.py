@@ -222,8 +222,15 @@ def _record(group: _Group) -> Record:
         group.blind,
         group.how,
         trouble,
-        group.how == "title and year" or (group.how != "ids" and any(row.weak for row in group.rows)),
+        _is_weak(group),
     )
+
+
+def _is_weak(group: _Group) -> bool:
+    """Whether only a title ever linked the two sides; ids seen on both of them end that."""
+    if group.how == "ids" and group.source and group.target:
+        return False
+    return group.how == "title and year" or any(row.weak for row in group.rows)
 
 
 def _sorted(entries: list[Entry]) -> list[Entry]:

@@ -47,8 +47,9 @@ class Question:
     """All that a plan depends on.
 
     `now` is the moment as of which the plan is made (a saved plan is made again as of its own);
-    `wall` is the true time, for the clock guard alone. `union` says in words why the baseline's agreements do not count (filters changed, too old ...),
-    or is None. `baseline_digest` stands for the baseline in the plan's digest.
+    `wall` is the true time and `observed_at` the time of the last good run, for the clock guard
+    alone. `union` says in words why the baseline's agreements do not count (filters changed, too
+    old ...), or is None. `baseline_digest` stands for the baseline in the plan's digest.
     """
 
     pair: str
@@ -62,6 +63,7 @@ class Question:
     baseline: Baseline
     now: datetime
     wall: datetime
+    observed_at: datetime | None = None
     baseline_digest: str = ""
     union: str | None = None
     since: date | None = None
@@ -223,6 +225,7 @@ class _Tally:
             first_run=rules.first_run,
             now=question.now,
             wall=question.wall,
+            observed_at=question.observed_at,
         )
         digests = {side: snapshot_digest(question.snapshots[side]) for side in Side}
         plan = FeaturePlan(
@@ -348,7 +351,7 @@ def _change_line(change: Change) -> Sequence[object]:
     ]
 
 
-def pair_digest(plans: Iterable[FeaturePlan]) -> str:
+def pair_digest(digests: Iterable[tuple[Feature, str]]) -> str:
     """The digest that names the plans of a pair together: what `--accept` takes."""
-    text = "\n".join(f"{plan.feature.value}:{plan.digest}" for plan in plans)
+    text = "\n".join(f"{feature.value}:{digest}" for feature, digest in digests)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

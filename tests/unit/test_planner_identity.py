@@ -1,0 +1,242 @@
+"""Which rows are one record, and which are not (section 5 of the law; I19)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cwsync.model import Entry, Item, Kind, Match, Undecoded
+from support.planning import NOW, baseline, episode, film, ids, planned, row, score, snapshot, words
+
+EIGHT, SIX = score(8), score(6)
+
+
+def codes(plan):
+    return [note.code for notes in (plan.conflicts, plan.holds, plan.skips) for note in notes]
+
+
+LINKED = [
+    # the same record on both sides: nothing to do
+    ("imdb:1", "imdb:1"),
+    ("imdb:1 tmdb:5", "tmdb:5"),
+    ("imdb:1 tmdb:5", "tmdb:5 tvdb:7"),
+    ("imdb:1 tmdb:5", "imdb:1 tmdb:6"),  # one wrong alias does not split a film
+]
+
+
+@pytest.mark.parametrize(("source", "target"), LINKED)
+def test_shared_ids_link(source, target):
+    plan = planned(snapshot([(film(source), EIGHT)]), snapshot([(film(target), EIGHT)]))
+    assert (plan.changes, codes(plan)) == ((), [])
+
+
+def test_a_film_and_a_series_with_one_number_never_meet():
+    series = Item(Kind.SHOW, ids(Kind.SHOW, "tmdb:603"))
+    plan = planned(snapshot([(film("tmdb:603"), EIGHT)]), snapshot([(series, SIX)]))
+    assert sorted(words(plan)) == ["+source 603 6", "+target 603 8"]
+
+
+def test_titles_never_link_rows_with_ids():
+    one, other = film("imdb:1", "Heat", 1995), film("imdb:2", "Heat", 1995)
+    plan = planned(snapshot([(one, EIGHT)]), snapshot([(other, EIGHT)]))
+    assert len(plan.changes) == 2
+
+
+EPISODES = [
+    # source, target, what follows
+    (episode("tvdb:9", 1, 2), episode("tvdb:9", 1, 2), "linked"),
+    (episode("tvdb:9", 0, 1), episode("tvdb:9", 0, 1), "linked"),  # season 0 is a number
+    (episode("tvdb:9", 1, 2, "tvdb:77"), episode("imdb:4", 3, 9, "tvdb:77"), "linked"),  # own ids come first
+    (episode("tvdb:9", 1, 2, "tvdb:77"), episode("tvdb:9", 1, 2, "imdb:4"), "linked"),
+    (episode("tvdb:9", 1, 2, "tvdb:77"), episode("tvdb:9", 1, 2, "tvdb:78"), "ambiguous"),  # numbered differently
+    (episode("tvdb:9", 1, 2), episode("tvdb:9", 1, 3), "two"),
+    (episode("tvdb:9", 1, 2), episode("tvdb:8", 1, 2), "two"),
+    (episode("tvdb:9", 1, 2), episode("imdb:9", 1, 2), "two"),  # the shows are not known to be one
+]
+
+
+@pytest.mark.parametrize(("source", "target", "expected"), EPISODES)
+def test_episodes(source, target, expected):
+    plan = planned(snapshot([(source, EIGHT)]), snapshot([(target, EIGHT)]))
+    assert {"linked": (0, []), "ambiguous": (0, ["ambiguous"]), "two": (2, [])}[expected] == (
+        len(plan.changes),
+        codes(plan),
+    )
+
+
+def test_an_episode_id_that_equals_a_show_id_links_nothing():
+    plan = planned(
+        snapshot([(episode("tvdb:9", 1, 2, "tvdb:5"), EIGHT)]),
+        snapshot([(Item(Kind.SHOW, ids(Kind.SHOW, "tvdb:5")), EIGHT)]),
+    )
+    assert len(plan.changes) == 2
+
+
+def copies(*texts):
+    return [Entry(film(text), EIGHT, f"row{number}") for number, text in enumerate(texts)]
+
+
+def test_two_editions_of_one_film_are_copies_and_writes_go_to_all():
+    plan = planned(
+        snapshot([(film("imdb:1"), score(9))]),
+        snapshot(copies("imdb:1 tmdb:5", "imdb:1")),
+        baseline([row(film("imdb:1"), EIGHT, EIGHT)]),
+    )
+    assert [(change.native_key, change.op.value) for change in plan.changes] == [("row0", "update"), ("row1", "update")]
+
+
+def test_copies_speak_with_the_newest_value():
+    old, new = score(6, NOW - timedelta(days=3)), score(9, NOW)
+    plan = planned(
+        snapshot([Entry(film("imdb:1"), old, "a"), Entry(film("imdb:1"), new, "b")]),
+        snapshot([]),
+    )
+    assert words(plan) == ["+target 1 9"]
+
+
+def test_two_films_that_one_row_glues_together_are_held():
+    plan = planned(
+        snapshot(copies("imdb:1 tmdb:5", "imdb:2 tmdb:6")),
+        snapshot([(film("imdb:1 tmdb:6"), SIX)]),
+    )
+    assert (plan.changes, codes(plan)) == ((), ["ambiguous"])
+    assert plan.holds[0].undecided
+
+
+def test_two_rows_matching_one_are_one_title_when_nothing_contradicts():
+    plan = planned(snapshot(copies("imdb:1", "tmdb:5")), snapshot([(film("imdb:1 tmdb:5"), EIGHT)]))
+    assert (plan.changes, codes(plan)) == ((), [])
+
+
+REKEYS = [
+    # baseline, source now, target now: never a delete, never a write
+    ("imdb:1", "imdb:1 tmdb:5", "imdb:1"),  # an alias gained
+    ("imdb:1 tmdb:5", "tmdb:5", "imdb:1 tmdb:5"),  # an alias lost
+    ("imdb:1 tmdb:5", "tmdb:5", "imdb:1"),  # linked only through the baseline
+    ("imdb:1 tmdb:5", "tmdb:5 tvdb:3", "imdb:1 tvdb:3"),
+    ("imdb:1 tmdb:5", "imdb:1 tmdb:6", "imdb:1 tmdb:5"),
+]
+
+
+@pytest.mark.parametrize(("base", "source", "target"), REKEYS)
+def test_I19_aliases_come_and_go_without_a_write(base, source, target):
+    plan = planned(
+        snapshot([(film(source), EIGHT)]),
+        snapshot([(film(target), EIGHT)]),
+        baseline([row(film(base), EIGHT, EIGHT)]),
+    )
+    assert (plan.changes, codes(plan)) == ((), [])
+
+
+def test_I19_a_new_alias_is_learnt_once():
+    source, target = snapshot([(film("imdb:1 tmdb:5"), EIGHT)]), snapshot([(film("tmdb:5"), EIGHT)])
+    base = baseline([row(film("tmdb:5"), EIGHT, EIGHT)])
+    first = planned(source, target, base)
+    assert [(seen.key, seen.replaces) for seen in first.observations] == [("imdb_movie:tt0000001", ("tmdb_movie:5",))]
+    assert planned(source, target, base.commit(first.observations, ())).observations == ()
+
+
+def test_I19_two_records_that_turn_out_to_be_one_are_merged():
+    rows = [row(film("imdb:1"), EIGHT, EIGHT), row(film("tmdb:5"), EIGHT, EIGHT)]
+    plan = planned(
+        snapshot([(film("imdb:1 tmdb:5"), EIGHT)]),
+        snapshot([(film("imdb:1"), EIGHT), (film("tmdb:5"), EIGHT)]),
+        baseline(rows),
+    )
+    assert (plan.changes, codes(plan)) == ((), [])
+    after = baseline(rows).commit(plan.observations, ())
+    assert list(after.rows) == ["imdb_movie:tt0000001"]
+
+
+def test_I19_one_record_that_turns_out_to_be_two_is_never_removed():
+    plan = planned(
+        snapshot([(film("imdb:1"), EIGHT), (film("tmdb:5"), EIGHT)]),
+        snapshot([(film("imdb:1 tmdb:5"), EIGHT)]),
+        baseline([row(film("imdb:1 tmdb:5"), EIGHT, EIGHT)]),
+    )
+    assert not [change for change in plan.changes if change.op.value == "remove"]
+
+
+def test_I19_a_row_whose_ids_were_exchanged_is_not_gone():
+    """A server's "fix match": the same row, quite other ids."""
+    base = row(film("imdb:1"), EIGHT, EIGHT, source_keys=("42",), target_keys=("x",))
+
+    def plan(theirs):
+        return planned(
+            snapshot([Entry(film("imdb:2"), EIGHT, "42")]),
+            snapshot([Entry(film("imdb:1"), theirs, "x")]),
+            baseline([base]),
+        )
+
+    assert (words(plan(EIGHT)), codes(plan(EIGHT))) == (["+target 2 8"], [])
+    assert (words(plan(SIX)), codes(plan(SIX))) == (["+target 2 8"], ["rekeyed"])
+
+
+NO_IDS = Item(Kind.MOVIE, (), "The Room", 2003)
+
+
+def test_a_row_without_ids_is_skipped_with_a_reason():
+    plan = planned(snapshot([Entry(NO_IDS, EIGHT, "7")]), snapshot([]))
+    assert (plan.changes, codes(plan)) == ((), ["no-ids"])
+
+
+def test_a_row_without_ids_that_the_baseline_knows_stays_linked():
+    base = row(film("imdb:1"), EIGHT, EIGHT, target_keys=("7",))
+    plan = planned(snapshot([(film("imdb:1"), score(9))]), snapshot([Entry(NO_IDS, EIGHT, "7")]), baseline([base]))
+    assert [(c.op.value, c.native_key) for c in plan.changes] == [("update", "7")]
+
+
+TITLES = [
+    ("The Room", 2003, "linked"),
+    ("the róom!", 2003, "linked"),
+    ("The Room", 2004, "no-ids"),
+    ("Room", 2003, "no-ids"),
+]
+
+
+@pytest.mark.parametrize(("title", "year", "expected"), TITLES)
+def test_title_and_year_link_only_when_asked_for_and_unique(title, year, expected):
+    theirs = film("imdb:1", title, year)
+
+    def one(match):
+        return planned(snapshot([Entry(NO_IDS, EIGHT, "7")]), snapshot([(theirs, EIGHT)]), match=match)
+
+    assert "no-ids" in codes(one(Match.IDS))
+    assert codes(one(Match.TITLE_YEAR)) == ([] if expected == "linked" else ["no-ids"])
+
+
+def test_title_and_year_do_not_link_when_there_are_two():
+    plan = planned(
+        snapshot([Entry(NO_IDS, EIGHT, "7")]),
+        snapshot([(film("imdb:1", "The Room", 2003), EIGHT), (film("imdb:2", "The Room", 2003), EIGHT)]),
+        match=Match.TITLE_YEAR,
+    )
+    assert "no-ids" in codes(plan)
+
+
+def test_a_match_by_title_never_removes():
+    theirs = film("imdb:1", "The Room", 2003)
+    first = planned(snapshot([Entry(NO_IDS, EIGHT, "7")]), snapshot([(theirs, EIGHT)]), match=Match.TITLE_YEAR)
+    base = baseline([seen.row for seen in first.observations])
+    plan = planned(snapshot([(film("imdb:9"), EIGHT)]), snapshot([(theirs, EIGHT), (film("imdb:9"), EIGHT)]), base)
+    assert (plan.changes, codes(plan)) == ((), ["title-year"])
+
+
+def test_an_unreadable_row_without_ids_protects_by_its_native_key():
+    base = row(film("imdb:1"), EIGHT, EIGHT, source_keys=("7",))
+    broken = Undecoded("row 7", "no value", NO_IDS, "7")
+    plan = planned(
+        snapshot([(film("imdb:9"), EIGHT)], undecoded=(broken,)),
+        snapshot([(film("imdb:1"), SIX), (film("imdb:9"), EIGHT)]),
+        baseline([base]),
+    )
+    assert (plan.changes, codes(plan)) == ((), ["unreadable"])
+
+
+def test_labels_change_nothing():
+    base = baseline([row(film("imdb:1", "Heat", 1995), EIGHT, EIGHT)])
+    named = replace(film("imdb:1"), title="HEAT", year=1996)
+    plan = planned(snapshot([(named, EIGHT)]), snapshot([(named, EIGHT)]), base)
+    assert (plan.changes, plan.observations) == ((), ())
