@@ -7,10 +7,11 @@ can cut the power there.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cwsync.errors import CwsyncError, StateError
@@ -45,29 +46,73 @@ def disk_error(error: OSError, path: Path) -> CwsyncError:
     return StateError(f"cannot write: {error.strerror or error}", where=str(path))
 
 
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn every `OSError` of the block into the `StateError` of `disk_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
 def refuse_symlink(path: Path) -> None:
     """Raise `StateError` when `path` is a symlink: someone else may own where it leads."""
-    if path.is_symlink():
-        raise StateError(
-            f"is a symlink to {path.readlink()}",
-            where=str(path),
-            hint="replace it by a real file or folder, or name another place with --state-dir",
-        )
+    try:
+        where = path.readlink()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINVAL, errno.ENOTDIR):
+            return
+        raise _unreadable(error, path) from error
+    raise _is_symlink(path, where)
+
+
+def _is_symlink(path: Path, where: Path) -> StateError:
+    return StateError(
+        f"is a symlink to {where}",
+        where=str(path),
+        hint="replace it by a real file or folder, or name another place with --state-dir",
+    )
+
+
+def _unreadable(error: OSError, path: Path) -> StateError:
+    hint = "make it readable for this user" if error.errno in (errno.EACCES, errno.EPERM) else None
+    return StateError(f"cannot read: {error.strerror or error}", where=str(path), hint=hint)
+
+
+def read_file(path: Path, limit: int = -1) -> bytes | None:
+    """The bytes of a regular file (the first `limit` of them), or None when there is no file.
+
+    Raises `StateError` for a symlink, for anything that is not a file, and when it cannot be read.
+    Touches nothing.
+    """
+    refuse_symlink(path)
+    try:
+        # Non-blocking, since opening a pipe would wait for a writer for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor has no path
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise StateError("is not a file", where=str(path), hint="move it away")
+            return stream.read(limit)
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError as error:
+        raise StateError("is not a file", where=str(path), hint="move it away") from error
+    except OSError as error:
+        raise _unreadable(error, path) from error
 
 
 def make_dir(path: Path) -> None:
-    """Make a folder (and its parents), owner-only. One that exists keeps its mode."""
+    """Make a folder (and its parents), owner-only and durable. One that exists keeps its mode."""
     refuse_symlink(path)
     if path.is_dir():
         return
     if not path.parent.exists():
         make_dir(path.parent)
-    effect("mkdir", path)
-    try:
+    with disk_errors(path):
+        effect("mkdir", path)
         path.mkdir(mode=0o700, exist_ok=True)
         path.chmod(0o700)
-    except OSError as error:
-        raise disk_error(error, path) from error
+        sync_dir(path.parent)
 
 
 def sync_dir(path: Path) -> None:
@@ -76,17 +121,39 @@ def sync_dir(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder at all. That is not a sync that failed.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 
 
-def open_new(path: Path, *, append: bool = False) -> int:
-    """Open a file for writing, owner-only, never through a symlink. Gives the descriptor."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
+def open_new(path: Path) -> int:
+    """Make a fresh file, owner-only, for writing. Gives the descriptor. A leftover is removed first."""
+    refuse_symlink(path)
+    if path.exists():
+        remove_file(path)
+    return create(path)
+
+
+def create(path: Path) -> int:
+    """Make a file that must not exist, owner-only, for appending. Gives the descriptor."""
     effect("open", path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND
     descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def open_append(path: Path) -> int:
+    """Open a file that exists, for appending. Gives the descriptor."""
+    effect("open", path)
+    return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND)
 
 
 def write_all(descriptor: int, data: bytes, path: Path) -> None:
@@ -97,41 +164,86 @@ def write_all(descriptor: int, data: bytes, path: Path) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def cut(descriptor: int, size: int, path: Path) -> None:
+    """Drop what lies behind the first `size` bytes of a file."""
+    effect("truncate", path)
+    os.ftruncate(descriptor, size)
+
+
 def sync_file(descriptor: int, path: Path) -> None:
     """Make the bytes of a file durable. A failure is final: the kernel may have dropped them."""
     effect("fsync", path)
     os.fsync(descriptor)
 
 
-def replace_file(path: Path, data: bytes, *, keep: Path | None = None) -> None:
+def replace_file(path: Path, data: bytes, *, keep: Path | None = None, durable: bool = True) -> None:
     """Put `data` at `path`, durably, whole or not at all; `keep` names a link to the old content.
 
-    Raises `StateError` with the old file untouched.
+    Raises `StateError`. The old file is then untouched, unless only the sync of the folder failed:
+    then the new one is in place, and a power cut decides. Without `durable` nothing is synced.
     """
     refuse_symlink(path)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        descriptor = open_new(temporary)
-        try:
-            write_all(descriptor, data, temporary)
-            sync_file(descriptor, temporary)
-        finally:
-            os.close(descriptor)
+        _write_new(temporary, data, durable=durable)
         if keep is not None and path.exists():
             link_old(path, keep)
         effect("rename", path)
         temporary.replace(path)
-        sync_dir(path.parent)
+        if durable:
+            sync_dir(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise disk_error(error, path) from error
 
 
+def _write_new(path: Path, data: bytes, *, durable: bool) -> None:
+    descriptor = open_new(path)
+    try:
+        write_all(descriptor, data, path)
+        if durable:
+            sync_file(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+
+
 def link_old(path: Path, keep: Path) -> None:
-    """Give the file at `path` a second name, `keep`, replacing what was there."""
-    effect("link", keep)
-    keep.unlink(missing_ok=True)
-    os.link(path, keep, follow_symlinks=False)
+    """Give the file at `path` a second name, `keep`, replacing what was there; durably.
+
+    Where the file system knows no links, `keep` is a copy. Raises `OSError`.
+    """
+    refuse_symlink(keep)
+    if keep.exists():
+        remove_file(keep)
+    try:
+        effect("link", keep)
+        os.link(path, keep, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _write_new(keep, path.read_bytes(), durable=True)
+    sync_dir(keep.parent)
+
+
+def move(path: Path, to: Path) -> None:
+    """Rename a file or a folder, durably. Raises `OSError`; `to` must not be there."""
+    if to.exists():
+        raise FileExistsError(errno.EEXIST, "is there already", str(to))
+    effect("rename", to)
+    path.rename(to)
+    sync_dir(to.parent)
+    if path.parent != to.parent:
+        sync_dir(path.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that may be gone already. Raises `OSError`."""
+    effect("unlink", path)
+    path.unlink(missing_ok=True)
 
 
 def is_private(path: Path) -> bool:

@@ -1,1 +1,26 @@
-"""See the modules."""
+"""The only part that wires the others together: lock, replay, fetch, plan, guard, journal, apply, confirm, commit."""
+
+from cwsync.engine.check import check
+from cwsync.engine.inspect import explain, pair_status, preview_reset, reset_state
+from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
+from cwsync.engine.reset import ResetPreview
+from cwsync.engine.run import run_pairs
+from cwsync.engine.saved import SavedPlan, load_plan, run_saved, save_plan
+
+__all__ = [
+    "Home",
+    "IfLocked",
+    "Progress",
+    "ResetPreview",
+    "RunOptions",
+    "SavedPlan",
+    "check",
+    "explain",
+    "load_plan",
+    "pair_status",
+    "preview_reset",
+    "reset_state",
+    "run_pairs",
+    "run_saved",
+    "save_plan",
+]

@@ -56,6 +56,11 @@ _PATTERNS = {
     "slug": re.compile(r"[a-z0-9][a-z0-9-]{0,200}\Z"),
     "mdblist": re.compile(r"[A-Za-z0-9-]{1,64}\Z"),
 }
+# service -> (what an id of it must match, the namespace of each kind with its colon)
+_SPELLING = {
+    service: (_PATTERNS.get(service, _NUMBER).match, {kind: f"{service}_{kind}:" for kind in Kind})
+    for service in SERVICES
+}
 
 
 class ExternalId(str):
@@ -88,13 +93,15 @@ def external_id(service: str, kind: Kind, value: object) -> ExternalId:
     `value` is text, or an int for the services that count. Nothing is cleaned up: digits picked
     out of a slug or of a hexadecimal id are the id of some other title.
     """
-    text = str(value) if type(value) is int else value
-    pattern = _PATTERNS.get(service, _NUMBER)
-    if service not in _RANK:
+    spelling = _SPELLING.get(service)
+    if spelling is None:
         raise ValueError(f"unknown id service {service!r}")
-    if not isinstance(text, str) or not pattern.match(text):
+    match, namespaces = spelling
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(value, str) or not match(value):
         raise ValueError(f"{value!r} is not an id of {service}")
-    return ExternalId(f"{service}_{kind.value}:{text}")
+    return ExternalId(namespaces[kind] + value)
 
 
 def id_rank(external: ExternalId) -> tuple[int, str]:

@@ -36,6 +36,7 @@ class FeatureReport:
     skip: int = 0
     same: int = 0
     adopt: int = 0
+    filtered: int = 0
     confirmed: int = 0
     failed: int = 0
     seconds: float = 0.0
@@ -82,6 +83,7 @@ class PairReport:
     guards: tuple[Guard, ...] = ()
     warnings: tuple[str, ...] = ()
     locked_out: bool = False
+    generation: int = 0
 
     def account(self, side: Side) -> str:
         """The account on `side`."""

@@ -41,9 +41,14 @@ def parse_when(text: object) -> When:
     if len(text) == 10:
         return date.fromisoformat(text)
     at = datetime.fromisoformat(text)
+    if at.tzinfo is UTC:
+        return at
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no zone; write 2024-05-01T20:15:00Z")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies outside the calendar") from None
 
 
 def format_when(at: When) -> str | None:

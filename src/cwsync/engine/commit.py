@@ -1,0 +1,132 @@
+"""From what was seen and proved to the next baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cwsync.engine.carry import Carried
+from cwsync.engine.questions import fingerprint
+from cwsync.engine.replay import absorb, whole_records
+from cwsync.model import (
+    Baseline,
+    Capabilities,
+    Feature,
+    FeatureSpec,
+    Item,
+    Mark,
+    MarkKind,
+    Outcome,
+    PairSpec,
+    Parked,
+    Receipt,
+    Row,
+    Side,
+    confirm,
+)
+from cwsync.planner.plan import FeaturePlan, Question, standing
+
+# A record that was refused is tried again after these waits; the last one goes on for ever.
+_PARKING = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+_MEMORY = timedelta(days=7)
+
+
+def committed(pair: PairSpec, question: Question, plan: FeaturePlan, carried: Carried, now: datetime) -> Baseline:
+    """The baseline of one feature after its plan was carried out. The same object when nothing moved."""
+    before = standing(question)
+    receipts = carried.receipts
+    at = carried.at or now
+    proved = [write for receipt in receipts if (write := confirm(receipt, at)) is not None]
+    writes = whole_records(proved, receipts)
+    written = {write.change.key for write in writes}
+    pending = {receipt.change.key for receipt in receipts} - written
+    # A record whose write failed keeps its row as it was, down to when its change was first seen.
+    observations = [seen for seen in plan.observations if seen.key not in pending]
+    settle = {side: question.caps[side].staleness for side in Side}
+    parked = _parked(before, receipts, now)
+    after = absorb(before, writes, carried.doubts, settle, observations=observations, parked=parked)
+    return _sealed(after, question, pair, plan, receipts)
+
+
+def _sealed(
+    after: Baseline, question: Question, pair: PairSpec, plan: FeaturePlan, receipts: Sequence[Receipt]
+) -> Baseline:
+    open_ends = (Outcome.NOT_SENT, Outcome.UNKNOWN)
+    done = plan.finished and not any(receipt.outcome in open_ends for receipt in receipts)
+    return replace(
+        after,
+        first_run_done=after.first_run_done or done,
+        fingerprint=fingerprint(pair, question.spec),
+        account_ids={side: question.snapshots[side].account_id for side in Side},
+    )
+
+
+def _parked(before: Baseline, receipts: Sequence[Receipt], now: datetime) -> dict[str, tuple[Item, Parked]]:
+    found = {}
+    for receipt in receipts:
+        refused = receipt.outcome in (Outcome.NOT_FOUND, Outcome.REJECTED)
+        if not refused or receipt.moved:
+            continue
+        change = receipt.change
+        row = before.rows.get(change.key)
+        tries = row.parked.tries + 1 if row and row.parked else 1
+        until = now + _PARKING[min(tries, len(_PARKING)) - 1]
+        code = receipt.code or receipt.outcome.value
+        found[change.key] = change.item, Parked(change.side, code, tries, until, receipt.detail)
+    return found
+
+
+def with_side_effects(
+    features: Mapping[Feature, Baseline],
+    caps: Mapping[Side, Capabilities],
+    carried: Mapping[Feature, Carried],
+    now: datetime,
+) -> dict[Feature, Baseline]:
+    """Mark watchlist rows that a service will drop because we wrote a play or a rating there.
+
+    Without the mark the next run would take that for a user's delete.
+    """
+    result = dict(features)
+    watchlist = result.get(Feature.WATCHLIST)
+    if watchlist is None:
+        return result
+    for side in Side:
+        tokens = {
+            token
+            for feature in caps[side].drops_from_watchlist
+            if feature in carried
+            for receipt in carried[feature].receipts
+            if receipt.change.side is side and receipt.outcome in (Outcome.CONFIRMED, Outcome.UNKNOWN)
+            for token in _watchlist_tokens(receipt.change.item)
+        }
+        if tokens:
+            rows = {key: _marked(row, side, tokens, now, caps) for key, row in watchlist.rows.items()}
+            watchlist = replace(watchlist, rows=rows)
+    result[Feature.WATCHLIST] = watchlist
+    return result
+
+
+def _watchlist_tokens(item: Item) -> tuple[str, ...]:
+    # Watching an episode takes its show off the list.
+    return (*item.tokens(), *item.show_ids)
+
+
+def _marked(row: Row, side: Side, tokens: set[str], now: datetime, caps: Mapping[Side, Capabilities]) -> Row:
+    value = row.value(side)
+    if value is None or tokens.isdisjoint(row.item.tokens()) or (row.mark and row.mark.kind is MarkKind.DOUBT):
+        return row
+    until = now + caps[side].staleness
+    mark = Mark(MarkKind.EFFECT, side, value, None, row.value(side.other), now, until)
+    return replace(row, mark=mark)
+
+
+def swept(baseline: Baseline, now: datetime) -> Baseline:
+    """A baseline about to be stored anyway, without what has outlived its meaning."""
+    kept = tuple(removal for removal in baseline.removals if now - removal.at < _MEMORY)
+    return replace(baseline.pruned(now), removals=kept)
+
+
+def scope_of(pair: PairSpec, feature: Feature) -> FeatureSpec:
+    """The rules of one feature of a pair, which has it."""
+    return next(spec for spec in pair.features if spec.feature is feature)

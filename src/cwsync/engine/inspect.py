@@ -1,0 +1,225 @@
+"""Looking without touching: `explain`, `status`, `check`, and the preview of `reset-state`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cwsync.engine.options import Home, RunOptions
+from cwsync.engine.questions import ask, capabilities_of
+from cwsync.engine.replay import replay
+from cwsync.engine.report import error_report
+from cwsync.engine.reset import ResetPreview
+from cwsync.engine.run import clock
+from cwsync.engine.sides import Reading, opened, read_all
+from cwsync.errors import CwsyncError, Exit
+from cwsync.model import (
+    Class,
+    ErrorReport,
+    ExplainReport,
+    Feature,
+    Guard,
+    Item,
+    MarkKind,
+    Mode,
+    PairSpec,
+    Settings,
+    Side,
+    StatusReport,
+    TraceReport,
+    Undecoded,
+)
+from cwsync.planner.decide import Decision
+from cwsync.planner.identity import fold
+from cwsync.planner.plan import Question, plan_feature, trace
+from cwsync.state import LastRun, Locks, PairStore, RunInfo, load_last_run, read_journal
+
+
+def explain(settings: Settings, pair: str, text: str, options: RunOptions, home: Home) -> ExplainReport:
+    """Everything known of the records of `pair` whose title or id holds `text`."""
+    return asyncio.run(_explain(settings.pairs[pair], text, options, home))
+
+
+async def _explain(pair: PairSpec, text: str, options: RunOptions, home: Home) -> ExplainReport:
+    store = PairStore(home.state_dir, pair.name)
+    state = store.load(pair.source.name, pair.target.name)
+    journal = read_journal(store.journal_path)
+    last = load_last_run(store.folder)
+    specs = [spec for spec in pair.features if options.features is None or spec.feature in options.features]
+    traces: list[TraceReport] = []
+    guards: list[Guard] = []
+    error: ErrorReport | None = None
+    async with opened(pair, None) as sides:
+        if journal is not None:
+            state = (await replay(state, journal, pair, sides, capabilities_of(pair))).state
+        readings = await read_all(sides, [spec.feature for spec in specs])
+    for spec in specs:
+        reading: Reading = readings[spec.feature]
+        if isinstance(reading, CwsyncError):
+            error = error or error_report(reading, spec.feature)
+            continue
+        question = ask(
+            pair,
+            spec,
+            state,
+            reading,
+            options,
+            wall=clock(),
+            digest="",
+            observed_at=last.good_at if isinstance(last, LastRun) else None,
+            rolled_back=isinstance(last, LastRun) and last.generation > state.generation,
+        )
+        traces += _traces(question, text)
+        guards += plan_feature(question).guards
+    return ExplainReport(pair.name, text, pair.source.name, pair.target.name, tuple(traces), tuple(guards), error)
+
+
+def _traces(question: Question, text: str) -> list[TraceReport]:
+    unread = [(side, row) for side in Side for row in question.snapshots[side].undecoded]
+    decisions = [decision for decision in trace(question) if _asked_for(decision.record.item, text)]
+    found = [_trace(question.spec.feature, decision, [row for _, row in unread]) for decision in decisions]
+    known = {id(row) for one in found for row in one.unreadable}
+    alone = [(side, row) for side, row in unread if id(row) not in known and row.item and _asked_for(row.item, text)]
+    return found + [_unread(question, row, side) for side, row in alone]
+
+
+def _trace(feature: Feature, decision: Decision, unread: Sequence[Undecoded]) -> TraceReport:
+    record = decision.record
+    tokens = set(record.item.tokens())
+    mine = [row for row in unread if row.item is not None and not tokens.isdisjoint(row.item.tokens())]
+    return TraceReport(
+        feature=feature,
+        key=record.key,
+        item=record.item,
+        source=record.source,
+        target=record.target,
+        unreadable=tuple(mine),
+        row=record.rows[0] if record.rows else None,
+        linked=_linked(decision),
+        decision=decision.cls.value,
+        reason=decision.reason,
+        changes=decision.write or (),
+    )
+
+
+def _linked(decision: Decision) -> str:
+    """In words, what makes the rows one record."""
+    record = decision.record
+    if record.trouble:
+        return record.trouble
+    sides = [set(entry.item.tokens()) for entry in (*record.source, *record.target)]
+    if record.linked != "ids" or not (record.source and record.target):
+        return record.linked if record.source and record.target else "seen on one side only"
+    shared = set.intersection(*sides)
+    if shared:
+        return "shared ids: " + ", ".join(sorted(shared))
+    return "ids shared through the baseline or another copy"
+
+
+def _unread(question: Question, row: Undecoded, side: Side) -> TraceReport:
+    item = row.item or Item(kind=next(iter(question.spec.types)))
+    reason = f"unreadable: {question.names[side]} {row.where}: {row.why}"
+    return TraceReport(
+        question.spec.feature,
+        item.key() or row.where,
+        item,
+        (),
+        (),
+        (row,),
+        None,
+        "unreadable",
+        Class.HOLD.value,
+        reason,
+    )
+
+
+def _asked_for(item: Item, text: str) -> bool:
+    wanted = text.strip().casefold()
+    if not wanted:
+        return False
+    ids = [external.value.casefold() for external in (*item.ids, *item.show_ids)]
+    names = [f"{external.service}:{external.value}".casefold() for external in (*item.ids, *item.show_ids)]
+    if wanted in ids or wanted in names or wanted in [token.casefold() for token in item.tokens()]:
+        return True
+    title = fold(item.label())
+    return bool(fold(wanted)) and fold(wanted) in title
+
+
+def pair_status(
+    settings: Settings, names: Sequence[str], home: Home, max_age: timedelta | None
+) -> tuple[StatusReport, ...]:
+    """How pairs stand, from their state alone: nothing is read from an account."""
+    now = clock()
+    return tuple(_status(settings.pairs[name], home, max_age, now) for name in names)
+
+
+def _status(pair: PairSpec, home: Home, max_age: timedelta | None, now: datetime) -> StatusReport:
+    store = PairStore(home.state_dir, pair.name)
+    last = load_last_run(store.folder)
+    known = last if isinstance(last, LastRun) else None
+    late = max_age is not None and (known is None or known.good_at is None or now - known.good_at > max_age)
+    try:
+        state = store.load(pair.source.name, pair.target.name)
+        unfinished = read_journal(store.journal_path) is not None
+    except CwsyncError as error:
+        return StatusReport(pair.name, int(error.exit_code), error=error_report(error))
+    rows = [row for baseline in state.features.values() for row in baseline.rows.values()]
+    broken = None
+    if last is not None and known is None:
+        broken = ErrorReport("last-run", "the record of the last run cannot be read", None, 0)
+    return StatusReport(
+        pair=pair.name,
+        exit_code=int(Exit.GUARD) if late else 0,
+        last_at=known.finished_at if known else None,
+        last_exit=known.exit_code if known else None,
+        good_at=known.good_at if known else None,
+        rows={feature: sum(row.agreed for row in one.rows.values()) for feature, one in state.features.items()},
+        holds=sum(1 for row in rows if row.seen or (row.mark and row.mark.until > now)),
+        parked=sum(1 for row in rows if row.parked),
+        in_doubt=sum(1 for row in rows if row.mark and row.mark.kind is MarkKind.DOUBT),
+        unfinished=unfinished,
+        error=broken,
+    )
+
+
+def preview_reset(settings: Settings, pair: str, features: frozenset[Feature] | None, home: Home) -> ResetPreview:
+    """What `reset-state` would forget, and what that leads to. Works on damaged state too."""
+    spec = settings.pairs[pair]
+    store = PairStore(home.state_dir, pair)
+    told: list[str] = []
+    try:
+        state = store.load(spec.source.name, spec.target.name)
+    except CwsyncError as error:
+        told.append(f"the state cannot be read ({error.message}); it is put aside as it is")
+        rows: Mapping[Feature, int] = {}
+    else:
+        wanted = features or frozenset(state.features)
+        rows = {feature: len(one.rows) for feature, one in state.features.items() if feature in wanted}
+    told += _consequences(spec)
+    return ResetPreview(pair, dict(rows), tuple(told))
+
+
+def _consequences(pair: PairSpec) -> list[str]:
+    source, target = pair.source.name, pair.target.name
+    told = ["the next run is a first run: a union of both sides that removes nothing"]
+    if pair.mode is Mode.TWO_WAY:
+        told.append(f"what was removed from only one of {source} and {target} since the last run comes back")
+        told.append("where both sides hold different values, the conflict policy decides")
+    else:
+        told.append(f"what was removed from {target} only is added again; what {source} lost stays on {target}")
+    told.append("settling marks and parked records are forgotten; a backup of the state is kept")
+    return told
+
+
+def reset_state(settings: Settings, pair: str, features: frozenset[Feature] | None, home: Home) -> Path | None:
+    """Forget the baseline of a pair, under its locks. Gives the backup, or None when there was none."""
+    spec = settings.pairs[pair]
+    now = clock()
+    names = [f"account-{name}" for name in sorted((spec.source.name, spec.target.name))] + [f"pair-{pair}"]
+    store = PairStore(home.state_dir, pair)
+    if not store.folder.exists():
+        return None
+    with Locks(home.state_dir, names, 0.0, RunInfo(f"cwsync reset-state {pair}", now)):
+        return store.reset(features, now)

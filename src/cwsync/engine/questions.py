@@ -1,0 +1,104 @@
+"""From a pair and its state to the questions that the planner answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cwsync.engine.options import RunOptions
+from cwsync.engine.sides import account_of
+from cwsync.model import Baseline, Capabilities, FeatureSpec, PairSpec, Side, Snapshot, format_when
+from cwsync.planner.plan import Question
+from cwsync.planner.write import kinds_of
+from cwsync.provider import provider_class
+from cwsync.state import PairState
+
+_TOO_OLD = timedelta(days=30)
+
+
+def capabilities_of(pair: PairSpec) -> dict[Side, Capabilities]:
+    """What the two accounts can do, with the staleness that the user may have set."""
+    found = {}
+    for side in Side:
+        account = account_of(pair, side)
+        caps = provider_class(account.provider).capabilities
+        found[side] = caps if account.staleness is None else replace(caps, staleness=account.staleness)
+    return found
+
+
+def fingerprint(pair: PairSpec, spec: FeatureSpec) -> str:
+    """What a baseline stands on: the accounts, their libraries, the kinds and dates in scope.
+
+    Direction, mode and policies are not part of it: changing those keeps the baseline.
+    """
+    accounts = sorted(
+        [account.name, account.provider, _libraries(account.options)] for account in (pair.source, pair.target)
+    )
+    scope = [kinds_of(spec.types), format_when(spec.since), format_when(spec.until), spec.plays.value]
+    return hashlib.sha256(json.dumps([accounts, scope]).encode()).hexdigest()[:32]
+
+
+def _libraries(options: Mapping[str, object]) -> list[str]:
+    named = options.get("libraries")
+    return sorted(str(name) for name in named) if isinstance(named, list | tuple) else []
+
+
+def union_reason(
+    baseline: Baseline | None,
+    pair: PairSpec,
+    spec: FeatureSpec,
+    since_good: timedelta | None,
+    *,
+    rolled_back: bool,
+) -> str | None:
+    """Why the agreements of a baseline do not count in this run, in words; None: they do."""
+    if baseline is None or not baseline.first_run_done:
+        return None
+    if baseline.fingerprint != fingerprint(pair, spec):
+        return "accounts, libraries, types or dates changed since the last run"
+    if rolled_back:
+        return "the state is older than the last run: it was restored or rolled back"
+    if since_good is not None and since_good > _TOO_OLD:
+        return f"the last good run was {since_good.days} days ago"
+    return None
+
+
+def ask(
+    pair: PairSpec,
+    spec: FeatureSpec,
+    state: PairState,
+    snapshots: Mapping[Side, Snapshot],
+    options: RunOptions,
+    *,
+    wall: datetime,
+    digest: str,
+    observed_at: datetime | None,
+    rolled_back: bool,
+) -> Question:
+    """The question of one feature. `observed_at` is when the last good run ended."""
+    now = options.now or wall
+    known = state.features.get(spec.feature)
+    since_good = None if observed_at is None else now - observed_at
+    return Question(
+        pair=pair.name,
+        spec=spec,
+        mode=pair.mode,
+        match=pair.match,
+        guards=pair.guards,
+        names={side: account_of(pair, side).name for side in Side},
+        caps=capabilities_of(pair),
+        snapshots=snapshots,
+        baseline=known or Baseline(spec.feature),
+        now=now,
+        wall=wall,
+        observed_at=observed_at,
+        baseline_digest=digest,
+        union=union_reason(known, pair, spec, since_good, rolled_back=rolled_back),
+        since=options.since,
+        until=options.until,
+        adds_only=options.adds_only,
+        limit=options.limit,
+    )

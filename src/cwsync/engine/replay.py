@@ -1,0 +1,160 @@
+"""An unfinished journal: what is proved goes into the baseline, what is not is in doubt, nothing is sent again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from cwsync.engine.sides import Sides
+from cwsync.errors import StateError
+from cwsync.model import (
+    Baseline,
+    Capabilities,
+    Change,
+    ConfirmedWrite,
+    Doubt,
+    Feature,
+    Item,
+    Observation,
+    Op,
+    Outcome,
+    PairSpec,
+    Parked,
+    Receipt,
+    Removal,
+    Side,
+    confirm,
+)
+from cwsync.state import Intent, JournalRecord, PairState, Receipts
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The state after an unfinished run was taken into account, and what was found, in words."""
+
+    state: PairState
+    confirmed: int
+    in_doubt: int
+    warning: str | None
+
+
+async def replay(
+    state: PairState, journal: JournalRecord, pair: PairSpec, sides: Sides, caps: Mapping[Side, Capabilities]
+) -> Replayed:
+    """Take an unfinished journal into the state. Replaying twice is the same as once.
+
+    A journal whose state was stored already (its generation is behind) adds nothing.
+    """
+    if state.generation != journal.header.generation or journal.committed:
+        return Replayed(state, 0, 0, None)
+    header, names = journal.header, {pair.source.name, pair.target.name}
+    if {header.source, header.target} != names:
+        raise StateError(
+            f"an unfinished run {header.run_id} wrote to {header.source} and {header.target}, not to this pair's accounts",
+            where=pair.name,
+            hint=f"name those accounts again, or forget that run: cwsync reset-state {pair.name}",
+        )
+    flipped = header.source == pair.target.name
+    batches = [(_turned(intent), answers) for intent, answers in journal.batches] if flipped else journal.batches
+    settle = {side: caps[side].staleness for side in Side}
+    features = dict(state.features)
+    n_confirmed = n_doubt = 0
+    for feature in Feature:
+        mine = [(intent, answers) for intent, answers in batches if intent.feature is feature]
+        if not mine:
+            continue
+        never = await _never_landed(feature, mine, journal, sides, caps, flipped=flipped)
+        writes, doubts = _judge(mine, never)
+        features[feature] = absorb(features.get(feature) or Baseline(feature), writes, doubts, settle)
+        n_confirmed += len(writes)
+        n_doubt += len(doubts)
+    run = journal.header.run_id
+    warning = f"run {run} did not finish: {n_confirmed} writes are proved, {n_doubt} are in doubt and not sent again"
+    return Replayed(replace(state, features=features), n_confirmed, n_doubt, warning)
+
+
+def _turned(intent: Intent) -> Intent:
+    """The intent of a run in which source and target stood the other way round."""
+    side = intent.side.other
+    return replace(intent, side=side, changes=tuple(replace(change, side=side) for change in intent.changes))
+
+
+async def _never_landed(
+    feature: Feature,
+    batches: Sequence[tuple[Intent, Receipts | None]],
+    journal: JournalRecord,
+    sides: Sides,
+    caps: Mapping[Side, Capabilities],
+    *,
+    flipped: bool,
+) -> set[int]:
+    """The unanswered batches that certainly changed nothing.
+
+    Where a watermark is a digest of the whole content, the one from before the batch proves it.
+    """
+    found: set[int] = set()
+    for side in Side:
+        if not caps[side].exact_watermark:
+            continue
+        marks = journal.header.watermarks.get(feature, {})
+        known = marks.get(side.other if flipped else side)
+        for intent, answers in batches:
+            if intent.side is not side:
+                continue
+            if answers is not None:
+                known = answers.watermark
+            elif known is not None and await sides[side].watermark(feature) == known:
+                found.add(intent.batch)
+    return found
+
+
+def _judge(
+    batches: Iterable[tuple[Intent, Receipts | None]], never: set[int]
+) -> tuple[list[ConfirmedWrite], list[Doubt]]:
+    receipts: list[tuple[Receipt, Receipts]] = []
+    doubts: list[Doubt] = []
+    for intent, answers in batches:
+        if answers is not None:
+            pairs = zip(answers.receipts, intent.changes, strict=True)
+            receipts += [(replace(receipt, change=change), answers) for receipt, change in pairs]
+            doubts += [Doubt(r.change, intent.at) for r in answers.receipts if r.outcome is Outcome.UNKNOWN]
+        elif intent.batch not in never:
+            doubts += [Doubt(change, intent.at) for change in intent.changes]
+    writes = [write for receipt, answers in receipts if (write := confirm(receipt, answers.at)) is not None]
+    return whole_records(writes, [receipt for receipt, _ in receipts]), doubts
+
+
+def whole_records(writes: Sequence[ConfirmedWrite], receipts: Iterable[Receipt]) -> list[ConfirmedWrite]:
+    """The proved writes of records of which no copy failed: a record moves whole or not at all."""
+    failed = {r.change.key for r in receipts if r.outcome not in (Outcome.CONFIRMED, Outcome.ALREADY)}
+    return [write for write in writes if write.change.key not in failed]
+
+
+def absorb(
+    baseline: Baseline,
+    writes: Sequence[ConfirmedWrite],
+    doubts: Sequence[Doubt],
+    settle: Mapping[Side, timedelta],
+    *,
+    observations: Sequence[Observation] = (),
+    parked: Mapping[str, tuple[Item, Parked]] | None = None,
+) -> Baseline:
+    """A baseline with all that a run learnt, and with its removals counted for the `budget` guard."""
+    removals = list(baseline.removals)
+    removed: dict[Side, set[str]] = defaultdict(set)
+    for write in writes:
+        if write.change.op is Op.REMOVE:
+            removed[write.change.side].add(write.change.key)
+    for side in Side:
+        if removed[side]:
+            at = max(write.at for write in writes if write.change.side is side)
+            removals.append(Removal(at, side, len(removed[side])))
+    moved = baseline.commit(observations, writes, doubts, parked, settle=settle)
+    return replace(moved, removals=tuple(removals))
+
+
+def changes_of(journal: JournalRecord) -> list[Change]:
+    """Every change that a journal says was about to be sent, in order."""
+    return [change for intent, _ in journal.batches for change in intent.changes]

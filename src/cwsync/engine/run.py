@@ -1,0 +1,351 @@
+"""One run: locks, state, replay, read, plan, guards, and with `apply` write, confirm and commit."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from cwsync.engine.carry import Carried, Carrier
+from cwsync.engine.commit import committed, swept, with_side_effects
+from cwsync.engine.fastpath import evidence_of, store_evidence, unchanged
+from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
+from cwsync.engine.questions import ask, capabilities_of
+from cwsync.engine.replay import replay
+from cwsync.engine.report import RunParts, failed_report, pair_report, run_exit
+from cwsync.engine.sides import Sides, opened, read_all
+from cwsync.engine.stop import Stop
+from cwsync.errors import CwsyncError, LockedError, StalePlanError
+from cwsync.model import (
+    RUN_ORDER,
+    Baseline,
+    Feature,
+    FeatureReport,
+    FeatureSpec,
+    PairReport,
+    PairSpec,
+    RunReport,
+    Settings,
+    Side,
+)
+from cwsync.planner.plan import FeaturePlan, Question, guarded, pair_digest, plan_feature
+from cwsync.state import (
+    Header,
+    Journal,
+    JournalRecord,
+    LastRun,
+    Locks,
+    PairState,
+    PairStore,
+    RunInfo,
+    load_last_run,
+    read_journal,
+    retire,
+    save_last_run,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all pairs of one command share."""
+
+    options: RunOptions
+    home: Home
+    run_id: str
+    stop: Stop
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one pair's run knows so far."""
+
+    pair: PairSpec
+    specs: tuple[FeatureSpec, ...]
+    options: RunOptions
+    home: Home
+    run_id: str
+    stop: Stop
+    store: PairStore
+    started: datetime
+    state: PairState
+    journal: JournalRecord | None
+    last: LastRun | None
+    parts: RunParts
+    questions: dict[Feature, Question] = field(default_factory=dict)
+    plans: dict[Feature, FeaturePlan] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def baseline_digest(self) -> str:
+        """What stands for the baseline in digests: the same in a dry run and in the run that follows."""
+        return f"{self.state.checksum or ''}:{self.journal.last_hash if self.journal else ''}"
+
+
+def clock() -> datetime:
+    """Our own clock."""
+    return datetime.now(UTC)
+
+
+def new_run_id(at: datetime) -> str:
+    """A name for a run that sorts by time: ``20260301T120000-3f9a1c``."""
+    return f"{at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def run_pairs(
+    settings: Settings,
+    names: Sequence[str],
+    options: RunOptions,
+    home: Home,
+    *,
+    command: str,
+    expect: Mapping[str, str] | None = None,
+) -> RunReport:
+    """Plan (and with `options.apply` carry out) pairs one after the other.
+
+    `expect` gives the digest that a pair's plan must have; another one is refused. Errors of a pair
+    end that pair and are in its report.
+    """
+    return asyncio.run(_run_pairs([settings.pairs[name] for name in names], options, home, command, expect or {}))
+
+
+async def _run_pairs(
+    pairs: Sequence[PairSpec], options: RunOptions, home: Home, command: str, expect: Mapping[str, str]
+) -> RunReport:
+    stop = Stop()
+    job = _Job(options, home, new_run_id(clock()), stop)
+    reports: list[PairReport] = []
+    with stop.listening():
+        for pair in pairs:
+            if stop.asked:
+                break
+            reports.append(await _guarded_pair(pair, job, expect.get(pair.name)))
+    code = stop.exit_code or run_exit(reports)
+    return RunReport(job.run_id, command, options.apply, code, tuple(reports))
+
+
+async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
+    started, options = clock(), job.options
+    try:
+        with _locked(pair, job):
+            try:
+                report = await _run_pair(pair, job, expected)
+            except CwsyncError as error:
+                report = failed_report(pair, error)
+            if options.apply:
+                _remember(pair, job, report, started)
+            return report
+    except LockedError as error:
+        return failed_report(pair, error, skipped=options.if_locked is IfLocked.SKIP)
+    except CwsyncError as error:
+        return failed_report(pair, error)
+
+
+def _locked(pair: PairSpec, job: _Job) -> AbstractContextManager[object]:
+    """The locks of a run that writes. A dry run takes none: it creates no file."""
+    options = job.options
+    if not options.apply:
+        return nullcontext()
+    names = [f"account-{name}" for name in sorted((pair.source.name, pair.target.name))] + [f"pair-{pair.name}"]
+    timeout = None if options.if_locked is IfLocked.WAIT else options.lock_timeout_s
+    return Locks(job.home.state_dir, names, timeout, RunInfo(f"cwsync run {pair.name} ({job.run_id})", clock()))
+
+
+async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
+    store = PairStore(job.home.state_dir, pair.name)
+    run = _Run(
+        pair=pair,
+        specs=_wanted(pair, job.options),
+        options=job.options,
+        home=job.home,
+        run_id=job.run_id,
+        stop=job.stop,
+        store=store,
+        started=clock(),
+        state=store.load(pair.source.name, pair.target.name),
+        journal=read_journal(store.journal_path),
+        last=_last_run(store),
+        parts=RunParts(pair),
+    )
+    async with opened(pair, job.home.state_dir / "cache" if job.options.apply else None) as sides:
+        await _recover(run, sides)
+        await _plan(run, sides)
+        if expected is not None and expected != run.digest:
+            raise _stale(pair, expected, run.digest, "the saved plan")
+        _judge(run)
+        if job.options.apply:
+            await _carry_out(run, sides)
+    return pair_report(run.parts)
+
+
+def _wanted(pair: PairSpec, options: RunOptions) -> tuple[FeatureSpec, ...]:
+    return tuple(spec for spec in pair.features if options.features is None or spec.feature in options.features)
+
+
+async def _recover(run: _Run, sides: Sides) -> None:
+    """Take an unfinished run into account; with `apply`, for good, before anything else is written."""
+    journal = run.journal
+    if journal is None:
+        return
+    digest = run.baseline_digest
+    found = await replay(run.state, journal, run.pair, sides, capabilities_of(run.pair))
+    if found.warning:
+        run.parts.warnings.append(found.warning)
+    run.state = found.state
+    run.parts.baseline_digest = digest
+    if run.options.apply:
+        if found.warning:
+            run.state = run.store.save(replace(run.state, saved_at=clock()))
+        retire(run.store.folder, journal.header.run_id)
+
+
+async def _plan(run: _Run, sides: Sides) -> None:
+    """Read what must be read and plan every feature; a feature whose read failed is left out."""
+    digest = run.parts.baseline_digest or run.baseline_digest
+    quiet = await unchanged(
+        run.home, run.pair, run.specs, state=run.state, sides=sides, options=run.options, now=run.started
+    )
+    for feature, evidence in quiet.items():
+        run.parts.quiet(feature, evidence)
+    features = [spec.feature for spec in run.specs if spec.feature not in quiet]
+    began = time.perf_counter()
+    run.home.on_progress(Progress(run.pair.name, "reading", 0, None))
+    readings = await read_all(sides, features)
+    run.home.on_progress(Progress(run.pair.name, "planning", 0, None))
+    for spec in run.specs:
+        reading = readings.get(spec.feature)
+        if reading is None:
+            continue
+        if isinstance(reading, CwsyncError):
+            run.parts.failed(spec.feature, reading)
+            continue
+        question = ask(
+            run.pair,
+            spec,
+            run.state,
+            reading,
+            run.options,
+            wall=clock(),
+            digest=digest,
+            observed_at=run.last.good_at if run.last else run.state.saved_at,
+            rolled_back=run.last is not None and run.last.generation > run.state.generation,
+        )
+        run.questions[spec.feature] = question
+        run.plans[spec.feature] = plan_feature(question)
+        run.parts.planned(question, run.plans[spec.feature], time.perf_counter() - began)
+    digests = {**{feature: one.digest for feature, one in quiet.items()}}
+    digests |= {feature: plan.digest for feature, plan in run.plans.items()}
+    run.digest = pair_digest([(feature, digests[feature]) for feature in RUN_ORDER if feature in digests])
+    run.parts.digest = run.digest
+
+
+def _judge(run: _Run) -> None:
+    """Let guards have their say, all of them before the first write of any feature."""
+    accepted = run.options.accept
+    if accepted is not None and accepted != run.digest:
+        raise _stale(run.pair, accepted, run.digest, "the accepted plan")
+    for feature in list(run.plans):
+        plan, stopped = guarded(run.plans[feature], run.pair.guards.on_guard, accepted=accepted is not None)
+        run.plans[feature] = plan
+        run.parts.judged(plan)
+        if stopped:
+            del run.plans[feature]
+
+
+def _stale(pair: PairSpec, expected: str, digest: str, what: str) -> StalePlanError:
+    return StalePlanError(
+        f"{what} is {expected}, and the plan is {digest} now: the state or one of the sides changed",
+        where=pair.name,
+        hint=f"read it again: cwsync plan {pair.name}",
+    )
+
+
+async def _carry_out(run: _Run, sides: Sides) -> None:
+    """Write every plan in run order, then commit once."""
+    carried: dict[Feature, Carried] = {}
+    journal = _open_journal(run) if any(plan.changes for plan in run.plans.values()) else None
+    try:
+        if journal is not None:
+            snapshots = {feature: question.snapshots for feature, question in run.questions.items()}
+            carrier = Carrier(sides, snapshots, journal, run.stop, clock, run.home.on_progress, run.pair.name)
+            for feature, plan in run.plans.items():
+                carried[feature] = await carrier.carry(plan)
+                run.parts.carried(feature, carried[feature])
+        _commit(run, carried, journal)
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+def _open_journal(run: _Run) -> Journal:
+    marks = {
+        feature: {side: question.snapshots[side].watermark for side in Side}
+        for feature, question in run.questions.items()
+    }
+    header = Header(
+        run.run_id,
+        run.pair.name,
+        run.pair.source.name,
+        run.pair.target.name,
+        run.state.generation,
+        run.state.checksum,
+        run.digest,
+        run.started,
+        marks,
+    )
+    return Journal.begin(run.store.folder, header)
+
+
+def _commit(run: _Run, carried: Mapping[Feature, Carried], journal: Journal | None) -> None:
+    """Store what was seen and proved, if it is anything new, and retire the journal."""
+    now = clock()
+    features: dict[Feature, Baseline] = dict(run.state.features)
+    for feature, plan in run.plans.items():
+        question = run.questions[feature]
+        features[feature] = committed(run.pair, question, plan, carried.get(feature) or Carried(), now)
+    features = with_side_effects(features, capabilities_of(run.pair), carried, now)
+    moved = features != dict(run.state.features) or journal is not None
+    if moved:
+        fresh = {feature: swept(baseline, now) for feature, baseline in features.items()}
+        run.state = run.store.save(replace(run.state, features=fresh, saved_at=now))
+    if journal is not None:
+        journal.finish(run.parts.counts(), run.state.generation, run.state.checksum, now)
+    run.parts.generation = run.state.generation
+    if moved:
+        return  # what was read belongs to the state before; the next run gathers evidence for this one
+    evidence = {feature: evidence_of(run.questions[feature], plan) for feature, plan in run.plans.items()}
+    found = {feature: one for feature, one in evidence.items() if one is not None}
+    store_evidence(run.home, run.pair, run.state, found, run.started)
+
+
+def _remember(pair: PairSpec, job: _Job, report: PairReport, started: datetime) -> None:
+    """Write down how the run went, for `status` and for the rules that ask when the last good run was."""
+    store = PairStore(job.home.state_dir, pair.name)
+    last = _last_run(store)
+    now = clock()
+    good = now if report.exit_code == 0 else last.good_at if last else None
+    generation = report.generation or (last.generation if last else 0)
+    counts = {f"{feature.value}.{word}": n for feature, one in report.features.items() for word, n in _counts(one)}
+    save_last_run(
+        store.folder,
+        LastRun(job.run_id, started, now, report.exit_code, good, generation, report.digest or "", counts),
+    )
+
+
+def _counts(one: FeatureReport) -> list[tuple[str, int]]:
+    return [
+        ("add", one.add),
+        ("update", one.update),
+        ("remove", one.remove),
+        ("confirmed", one.confirmed),
+        ("failed", one.failed),
+    ]
+
+
+def _last_run(store: PairStore) -> LastRun | None:
+    """The record of the last run; one that cannot be read is as good as none (`status` tells)."""
+    last = load_last_run(store.folder)
+    return last if isinstance(last, LastRun) else None

@@ -1,0 +1,73 @@
+"""Opening both accounts of a pair, and reading both sides of all features at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from cwsync.errors import CwsyncError
+from cwsync.model import AccountSpec, Feature, PairSpec, Side, Snapshot
+from cwsync.provider import Provider, Services, provider_class
+
+Sides = Mapping[Side, Provider]
+Reading = dict[Side, Snapshot] | CwsyncError
+
+
+def account_of(pair: PairSpec, side: Side) -> AccountSpec:
+    """The account on one side of a pair."""
+    return pair.source if side is Side.SOURCE else pair.target
+
+
+@asynccontextmanager
+async def opened(pair: PairSpec, cache_dir: Path | None) -> AsyncIterator[dict[Side, Provider]]:
+    """Both providers of a pair, authenticated. Raises what `Provider.open` raises, for the first that does."""
+    async with AsyncExitStack() as stack:
+        sides: dict[Side, Provider] = {}
+        for side in Side:
+            account = account_of(pair, side)
+            provider = provider_class(account.provider)(account, Services(cache_dir))
+            stack.push_async_callback(provider.aclose)
+            sides[side] = provider
+        await _all([sides[side].open() for side in Side])
+        yield sides
+
+
+async def _all(steps: Sequence[object]) -> None:
+    """Run steps together; the first `CwsyncError` (in the order of `steps`) is raised as it is."""
+    results = await asyncio.gather(*steps, return_exceptions=True)  # type: ignore[call-overload]
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def read_all(sides: Sides, features: Sequence[Feature]) -> dict[Feature, Reading]:
+    """Both sides of every feature, all at once. A read that failed is its error, never a snapshot."""
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            (feature, side): group.create_task(_fetch(sides[side], feature)) for feature in features for side in Side
+        }
+    readings: dict[Feature, Reading] = {}
+    for feature in features:
+        source, target = tasks[feature, Side.SOURCE].result(), tasks[feature, Side.TARGET].result()
+        if isinstance(source, CwsyncError):
+            readings[feature] = source
+        elif isinstance(target, CwsyncError):
+            readings[feature] = target
+        else:
+            readings[feature] = {Side.SOURCE: source, Side.TARGET: target}
+    return readings
+
+
+async def _fetch(provider: Provider, feature: Feature) -> Snapshot | CwsyncError:
+    try:
+        return await provider.fetch(feature)
+    except CwsyncError as error:
+        return error
+
+
+async def watermarks(sides: Sides, feature: Feature) -> dict[Side, str | None]:
+    """The "did anything change" values of one feature on both sides."""
+    source, target = await asyncio.gather(sides[Side.SOURCE].watermark(feature), sides[Side.TARGET].watermark(feature))
+    return {Side.SOURCE: source, Side.TARGET: target}

@@ -1,0 +1,101 @@
+"""What lets a run skip reading a side that has not changed: `cache/PAIR.json`.
+
+Losing it costs only time. So whatever cannot be read is no evidence at all, nothing is synced to
+disk, and a save that fails is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cwsync import files
+from cwsync.errors import StateError
+from cwsync.model import Feature, Side, format_when
+from cwsync.state import strict
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureEvidence:
+    """What both sides of one feature looked like: watermark and number of records, by side.
+
+    `same` counts the records of the plan that was made of it, all of them in step; `digest` names it.
+    """
+
+    watermarks: Mapping[Side, str | None]
+    records: Mapping[Side, int]
+    same: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the run that left the state `checksum` saw of `source` and `target` (account names)."""
+
+    source: str
+    target: str
+    checksum: str
+    at: datetime
+    features: Mapping[Feature, FeatureEvidence]
+
+
+def load_evidence(state_dir: Path, pair: str, source: str, target: str) -> Evidence | None:
+    """What the last run saw of these two accounts, in this direction; None when nobody can say."""
+    try:
+        data = files.read_file(_path(state_dir, pair))
+        evidence = None if data is None else _decode(strict.table(strict.loads(data)))
+    except (ValueError, StateError):
+        return None
+    return evidence if evidence and (evidence.source, evidence.target) == (source, target) else None
+
+
+def save_evidence(state_dir: Path, pair: str, evidence: Evidence) -> None:
+    """Store it if that works."""
+    record = {
+        "schema": 1,
+        "source": evidence.source,
+        "target": evidence.target,
+        "checksum": evidence.checksum,
+        "at": format_when(evidence.at),
+        "features": {name.value: _encode(one) for name, one in sorted(evidence.features.items())},
+    }
+    path = _path(state_dir, pair)
+    with contextlib.suppress(StateError):
+        files.make_dir(path.parent)
+        files.replace_file(path, f"{strict.dumps(record)}\n".encode("ascii"), durable=False)
+
+
+def _path(state_dir: Path, pair: str) -> Path:
+    return state_dir / "cache" / f"{pair}.json"
+
+
+def _encode(one: FeatureEvidence) -> dict[str, object]:
+    sides = {side.value: [one.watermarks.get(side), one.records[side]] for side in Side}
+    return {"same": one.same, "digest": one.digest, **sides}
+
+
+def _decode(record: dict[str, object]) -> Evidence:
+    if strict.member(record, "schema", int) != 1:
+        raise ValueError("written by a newer cwsync")
+    return Evidence(
+        strict.member(record, "source", str),
+        strict.member(record, "target", str),
+        strict.member(record, "checksum", str),
+        strict.instant(record.get("at")),
+        {Feature(name): _decode_feature(one) for name, one in strict.member(record, "features", dict).items()},
+    )
+
+
+def _decode_feature(data: object) -> FeatureEvidence:
+    watermarks: dict[Side, str | None] = {}
+    records: dict[Side, int] = {}
+    sides = strict.table(data)
+    for side in Side:
+        watermark, count = strict.member(sides, side.value, list)
+        watermarks[side] = None if watermark is None else strict.typed(watermark, str, "a watermark")
+        records[side] = strict.typed(count, int, "a count")
+    same, digest = strict.member(sides, "same", int), strict.member(sides, "digest", str)
+    return FeatureEvidence(watermarks, records, same, digest)
