@@ -52,7 +52,7 @@ async def replay(
     header, names = journal.header, {pair.source.name, pair.target.name}
     if {header.source, header.target} != names:
         raise StateError(
-            f"an unfinished run {header.run_id} wrote to {header.source} and {header.target}, not to this pair's accounts",
+            f"the unfinished run {header.run_id} wrote to {header.source} and {header.target}, other accounts",
             where=pair.name,
             hint=f"name those accounts again, or forget that run: cwsync reset-state {pair.name}",
         )

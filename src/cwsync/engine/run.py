@@ -212,8 +212,11 @@ async def _plan(run: _Run, sides: Sides) -> None:
         run.parts.quiet(feature, evidence)
     features = [spec.feature for spec in run.specs if spec.feature not in quiet]
     began = time.perf_counter()
-    run.home.on_progress(Progress(run.pair.name, "reading", 0, None))
-    readings = await read_all(sides, features)
+
+    def tell(done: int, total: int) -> None:
+        run.home.on_progress(Progress(run.pair.name, "reading", done, total))
+
+    readings = await read_all(sides, features, tell)
     run.home.on_progress(Progress(run.pair.name, "planning", 0, None))
     for spec in run.specs:
         reading = readings.get(spec.feature)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from cwsync.errors import CwsyncError
@@ -42,12 +43,21 @@ async def _all(steps: Sequence[object]) -> None:
             raise result
 
 
-async def read_all(sides: Sides, features: Sequence[Feature]) -> dict[Feature, Reading]:
-    """Both sides of every feature, all at once. A read that failed is its error, never a snapshot."""
+async def read_all(
+    sides: Sides, features: Sequence[Feature], tell: Callable[[int, int], None] | None = None
+) -> dict[Feature, Reading]:
+    """Both sides of every feature, all at once. A read that failed is its error, never a snapshot.
+
+    `tell` hears how many of how many reads are done.
+    """
     async with asyncio.TaskGroup() as group:
         tasks = {
             (feature, side): group.create_task(_fetch(sides[side], feature)) for feature in features for side in Side
         }
+        if tell is not None:
+            say = partial(_say, tell, list(tasks.values()))
+            for task in tasks.values():
+                task.add_done_callback(say)
     readings: dict[Feature, Reading] = {}
     for feature in features:
         source, target = tasks[feature, Side.SOURCE].result(), tasks[feature, Side.TARGET].result()
@@ -58,6 +68,10 @@ async def read_all(sides: Sides, features: Sequence[Feature]) -> dict[Feature, R
         else:
             readings[feature] = {Side.SOURCE: source, Side.TARGET: target}
     return readings
+
+
+def _say(tell: Callable[[int, int], None], tasks: Sequence[asyncio.Task[object]], _done: object) -> None:
+    tell(sum(task.done() for task in tasks), len(tasks))
 
 
 async def _fetch(provider: Provider, feature: Feature) -> Snapshot | CwsyncError:

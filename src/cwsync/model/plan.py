@@ -39,6 +39,8 @@ class Class(StrEnum):
     HOLD = "hold"
     SKIP = "skip"
 
+    __hash__ = str.__hash__  # see Side
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -16,6 +16,9 @@ class Side(StrEnum):
     SOURCE = "source"
     TARGET = "target"
 
+    # Enum hashes by name in Python; text hashes itself once. Sides are looked up a million times.
+    __hash__ = str.__hash__
+
     @property
     def other(self) -> Side:
         """The opposite end."""

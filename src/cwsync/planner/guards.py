@@ -60,7 +60,7 @@ def keys_written(changes: Sequence[Change], op: Op, side: Side) -> int:
 
 
 def _key(facts: Facts, name: str) -> str:
-    return f"[pairs.{facts.pair}.guards] {name}"
+    return f"if this is meant for good, change {name} in [pairs.{facts.pair}.guards]"
 
 
 def _account(facts: Facts) -> list[Guard]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Side, Snapshot, Undecoded, sort_ids
@@ -39,6 +39,9 @@ class Record:
         return self.source if side is Side.SOURCE else self.target
 
 
+_Node = Row | Entry | Undecoded
+
+
 class _Forest:
     """Disjoint sets over row numbers, joined through shared tokens."""
 
@@ -60,15 +63,32 @@ class _Forest:
         if a != b:
             self.parent[max(a, b)] = min(a, b)
 
-    def add(self, node: int, tokens: Iterable[str]) -> None:
-        owner = self.owner
-        for token in tokens:
-            first = owner.setdefault(token, node)
-            if first != node:
-                self.join(first, node)
+    def plant(self, nodes: Sequence[_Node]) -> list[int]:
+        """Join all nodes that share a token. Gives those that have none."""
+        loose: list[int] = []
+        claim, parent = self.owner.setdefault, self.parent
+        for number, node in enumerate(nodes):
+            item = node.item
+            if item is None or not (item.ids or item.show_ids):
+                loose.append(number)
+                continue
+            for token in item.tokens() if item.show_ids else item.ids:
+                first = claim(token, number)
+                if first != number and parent[first] != parent[number]:
+                    self.join(first, number)
+        return loose
 
-
-_Node = Row | Entry | Undecoded
+    def trees(self) -> dict[int, list[int]]:
+        """The sets, each under its root, members in order."""
+        members: dict[int, list[int]] = {}
+        for number, above in enumerate(self.parent):
+            root = number if above == number else self.find(number)
+            home = members.get(root)
+            if home is None:
+                members[root] = [number]
+            else:
+                home.append(number)
+        return members
 
 
 @dataclass(slots=True)
@@ -93,19 +113,39 @@ def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match =
     known = [entry for entry in source.undecoded if entry.item], [entry for entry in target.undecoded if entry.item]
     nodes: list[_Node] = [*rows, *source.entries, *target.entries, *known[0], *known[1]]
     forest = _Forest(len(nodes))
-    loose: list[int] = []
-    for number, node in enumerate(nodes):
-        item = node.item
-        if item is None or not (item.ids or item.show_ids):
-            loose.append(number)
-            continue
-        forest.add(number, item.ids if not item.show_ids else item.tokens())
+    loose = forest.plant(nodes)
     bounds = _bounds([len(rows), len(source.entries), len(target.entries), len(known[0]), len(known[1])])
     how = _link_loose(forest, nodes, bounds, loose, match) if loose else {}
-    records = [_record(group) for group in _groups(forest, nodes, bounds, how)]
+    words = {forest.find(number): word for number, word in how.items()}
+    records: list[Record] = []
+    for root, numbers in forest.trees().items():
+        record = _plain(numbers, nodes, bounds) if root not in words else None
+        if record is None:
+            group = _group(numbers, nodes, bounds, words.get(root, "ids"))
+            # A row that cannot be read and that nobody else knows is reported with the snapshot.
+            record = _record(group) if group.rows or group.source or group.target else None
+        if record is not None:
+            records.append(record)
     _spot_rekeyed(records, source, target)
     records.sort(key=lambda record: record.key)
     return records
+
+
+def _plain(numbers: list[int], nodes: list[_Node], bounds: list[int]) -> Record | None:
+    """The record of one row on each side with the very same ids, known or not: nearly all records."""
+    if len(numbers) > 3 or len(numbers) < 2:
+        return None
+    one, other = nodes[numbers[-2]], nodes[numbers[-1]]
+    if not (bounds[0] <= numbers[-2] < bounds[1] <= numbers[-1] < bounds[2]):
+        return None
+    known = nodes[numbers[0]] if len(numbers) == 3 else None
+    if not isinstance(one, Entry) or not isinstance(other, Entry) or isinstance(known, Entry | Undecoded):
+        return None
+    item = one.item
+    key = item.key()
+    if key is None or item.ids != other.item.ids or item.show_ids != other.item.show_ids:
+        return None
+    return Record(key, item, (one,), (other,), (known,) if known else ())
 
 
 def _bounds(sizes: list[int]) -> list[int]:
@@ -179,25 +219,18 @@ def _link_titles(forest: _Forest, nodes: list[_Node], bounds: list[int], loose: 
             how[number] = "title and year"
 
 
-def _groups(forest: _Forest, nodes: list[_Node], bounds: list[int], how: dict[int, str]) -> Iterable[_Group]:
-    groups: dict[int, _Group] = {}
-    find = forest.find
-    for number, node in enumerate(nodes):
-        root = find(number)
-        group = groups.get(root)
-        if group is None:
-            group = groups[root] = _Group([], [], [], {})
-        if isinstance(node, Entry):
-            (group.source if number < bounds[1] else group.target).append(node)
-        elif isinstance(node, Row):
+def _group(numbers: list[int], nodes: list[_Node], bounds: list[int], how: str) -> _Group:
+    group = _Group([], [], [], {}, how)
+    for number in numbers:
+        node = nodes[number]
+        if isinstance(node, Row):
             group.rows.append(node)
+        elif isinstance(node, Entry):
+            (group.source if number < bounds[1] else group.target).append(node)
         else:
             side = Side.SOURCE if number < bounds[3] else Side.TARGET
             group.blind[side] = f"{node.where}: {node.why}"
-    for number, word in how.items():
-        groups[find(number)].how = word
-    # A row that cannot be read and that nobody else knows is reported with the snapshot: no record.
-    return [group for group in groups.values() if group.rows or group.source or group.target]
+    return group
 
 
 def _record(group: _Group) -> Record:
@@ -210,15 +243,15 @@ def _record(group: _Group) -> Record:
         if not group.rows and not (group.source and group.target):
             trouble = 'no-ids: nothing says which title this is; add an id, or set match = "title-year"'
     elif simple:
-        trouble = _crossed(group)
+        trouble = _crossed(group) if item.show_ids else None
     elif contradiction := _contradiction(group):
         trouble = f"ambiguous: {contradiction}"
     return Record(
         key,
         item,
-        tuple(_sorted(group.source)) if len(group.source) > 1 else tuple(group.source),
-        tuple(_sorted(group.target)) if len(group.target) > 1 else tuple(group.target),
-        tuple(sorted(group.rows, key=lambda row: row.key)) if len(group.rows) > 1 else tuple(group.rows),
+        tuple(group.source) if simple else tuple(_sorted(group.source)),
+        tuple(group.target) if simple else tuple(_sorted(group.target)),
+        tuple(group.rows) if simple else tuple(sorted(group.rows, key=lambda row: row.key)),
         group.blind,
         group.how,
         trouble,
@@ -249,6 +282,10 @@ def _merged(group: _Group) -> Item:
     """One item for the group: all ids, and the labels of the first side that has any."""
     first = group.source[0].item if group.source else group.target[0].item if group.target else group.rows[0].item
     ids, shows = first.ids, first.show_ids
+    if len(group.source) == 1 and len(group.target) == 1:
+        other = group.target[0].item
+        if other.ids == ids and other.show_ids == shows:
+            return first
     extra: set[ExternalId] = set()
     extra_shows: set[ExternalId] = set()
     # A row's aliases count only while a side is missing: seen on both, the sides' own ids are the truth.
@@ -265,7 +302,7 @@ def _merged(group: _Group) -> Item:
 
 def _crossed(group: _Group) -> str | None:
     """Whether two episodes share a place in a show while their own ids say they are two."""
-    if group.rows or not (group.source and group.target) or not group.source[0].item.show_ids:
+    if group.rows or not (group.source and group.target):
         return None
     one, other = group.source[0].item, group.target[0].item
     if not set(one.ids).isdisjoint(other.ids):

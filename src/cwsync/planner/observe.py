@@ -46,7 +46,7 @@ class Rules:
 
     `names` are the account names of the sides, `caps` the providers' capabilities. `first_run` says
     that nothing may be removed; `sources_seen` how many records the source holds (mirror mode never
-    removes for an empty source). `since`, `until` and `adds_only` come from the command line.
+    removes for an empty source). `unscoped` says that every record is in the feature's scope.
     """
 
     spec: FeatureSpec
@@ -62,6 +62,7 @@ class Rules:
     since: date | None = None
     until: date | None = None
     adds_only: bool = False
+    unscoped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from cwsync.model import (
     FeatureSpec,
     Guard,
     GuardSpec,
+    Kind,
     Match,
     Mode,
     Note,
@@ -118,6 +119,7 @@ def rules_of(question: Question) -> Rules:
         since=question.since,
         until=question.until,
         adds_only=question.adds_only,
+        unscoped=spec.since is None and spec.until is None and len(spec.types) == len(Kind),
     )
 
 
@@ -173,6 +175,7 @@ class _Tally:
         self.observations: list[Observation] = []
         self.counts: Counter[Class] = Counter()
         self.filtered = 0
+        self.dormant = 0
         self.present = dict.fromkeys(Side, 0)
         self.held = dict.fromkeys(Side, 0)
         self.keys: set[str] = set()
@@ -182,11 +185,11 @@ class _Tally:
         record = decision.record
         self.taken += 1
         self.keys.add(record.key)
-        for side in Side:
-            if record.entries(side):
-                self.held[side] += 1
-            if record.rows and (record.entries(side) or side in record.blind):
-                self.present[side] += sum(1 for row in record.rows if row.value(side) is not None)
+        self._count(record)
+        if decision.cls is Class.SAME and not (
+            record.source or record.target or any(row.agreed for row in record.rows)
+        ):
+            self.dormant += 1
         if decision.cls is Class.SKIP and decision.note is None:
             self.filtered += 1
             return
@@ -200,6 +203,17 @@ class _Tally:
                 raise InternalError(f"{record.key}: nothing to store")
             old = tuple(row.key for row in record.rows if row.key != decision.row.key)
             self.observations.append(Observation(record.key, decision.row, old))
+
+    def _count(self, record: Record) -> None:
+        """Count what guards judge: who holds the record, and which rows are still seen where they were."""
+        on_source, on_target = bool(record.source), bool(record.target)
+        self.held[Side.SOURCE] += on_source
+        self.held[Side.TARGET] += on_target
+        if record.blind:
+            on_source, on_target = on_source or Side.SOURCE in record.blind, on_target or Side.TARGET in record.blind
+        for row in record.rows:
+            self.present[Side.SOURCE] += on_source and row.source is not None
+            self.present[Side.TARGET] += on_target and row.target is not None
 
     def check(self, n_records: int) -> None:
         if self.taken != n_records or len(self.keys) != n_records or self.counts.total() + self.filtered != n_records:
@@ -227,7 +241,7 @@ class _Tally:
             wall=question.wall,
             observed_at=question.observed_at,
         )
-        digests = {side: snapshot_digest(question.snapshots[side]) for side in Side}
+        digests = {side: _snapshot_digest(question, side) for side in Side}
         plan = FeaturePlan(
             feature=question.spec.feature,
             changes=tuple(changes),
@@ -235,7 +249,8 @@ class _Tally:
             holds=tuple(self.notes[Class.HOLD]),
             skips=tuple(self.notes[Class.SKIP]),
             observations=tuple(self.observations),
-            counts=dict(self.counts),
+            # Rows that only remember our own writes are in step, and no record of anyone's.
+            counts=dict(+(self.counts - Counter({Class.SAME: self.dormant}))),
             filtered=self.filtered,
             guards=judge(facts),
             first_run=rules.first_run,
@@ -308,6 +323,13 @@ def _held(plan: FeaturePlan, keys: set[str], reason: str) -> FeaturePlan:
 def _as_note(change: Change, reason: str) -> Note:
     values = {change.side: change.before, change.side.other: change.origin}
     return Note(change.feature, change.key, change.item, reason, values[Side.SOURCE], values[Side.TARGET])
+
+
+def _snapshot_digest(question: Question, side: Side) -> str:
+    snapshot = question.snapshots[side]
+    if question.caps[side].exact_watermark and snapshot.watermark is not None:
+        return f"{snapshot.account_id} {snapshot.watermark}"  # a digest of everything already
+    return snapshot_digest(snapshot)
 
 
 def snapshot_digest(snapshot: Snapshot) -> str:
