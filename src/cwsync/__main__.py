@@ -58,14 +58,15 @@ def _drop_stdout() -> None:
 
 
 def _tune() -> None:
-    """Let the garbage collector look rarely.
+    """Do without the cycle collector.
 
     A run holds a few hundred thousand small records until its end, none of them in cycles; by
-    default each of them is walked again and again while the next ones are made.
+    default each of them is walked again and again while the next ones are made. The process ends
+    with the run, and what few cycles the libraries make end with it.
     """
     import gc
 
-    gc.set_threshold(1_000_000, 50, 100)
+    gc.disable()
 
 
 def _bug(error: Exception, command: Argv) -> int:

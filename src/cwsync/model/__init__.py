@@ -13,7 +13,19 @@ from cwsync.model.baseline import (
     confirm,
 )
 from cwsync.model.capabilities import CANNOT, Capabilities, Fact, FeatureCaps
-from cwsync.model.items import RUN_ORDER, SERVICES, ExternalId, Feature, Item, Kind, external_id, id_rank, sort_ids
+from cwsync.model.items import (
+    RUN_ORDER,
+    SERVICES,
+    ExternalId,
+    Feature,
+    Item,
+    Kind,
+    external_id,
+    id_matcher,
+    id_rank,
+    share_ids,
+    sort_ids,
+)
 from cwsync.model.plan import OP_ORDER, Change, Class, Doubt, Guard, Note, Op, Outcome, Receipt
 from cwsync.model.report import (
     ChangeReport,
@@ -109,8 +121,10 @@ __all__ = [
     "confirm",
     "external_id",
     "format_when",
+    "id_matcher",
     "id_rank",
     "moment",
     "parse_when",
+    "share_ids",
     "sort_ids",
 ]

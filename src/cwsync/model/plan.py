@@ -18,6 +18,8 @@ class Op(StrEnum):
     UPDATE = "update"
     REMOVE = "remove"
 
+    __hash__ = str.__hash__  # see Feature
+
     @property
     def symbol(self) -> str:
         """How a table shows it."""
@@ -39,7 +41,7 @@ class Class(StrEnum):
     HOLD = "hold"
     SKIP = "skip"
 
-    __hash__ = str.__hash__  # see Side
+    __hash__ = str.__hash__  # see Feature
 
 
 @dataclass(frozen=True, slots=True)

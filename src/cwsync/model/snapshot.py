@@ -16,8 +16,7 @@ class Side(StrEnum):
     SOURCE = "source"
     TARGET = "target"
 
-    # Enum hashes by name in Python; text hashes itself once. Sides are looked up a million times.
-    __hash__ = str.__hash__
+    __hash__ = str.__hash__  # see Feature
 
     @property
     def other(self) -> Side:

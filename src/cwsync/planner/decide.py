@@ -89,10 +89,12 @@ def _at_a_glance(record: Record, rules: Rules) -> Decision | None:
     row = rows[0]
     if len(rows) != 1 or row.mark or row.seen or row.parked or row.weak or row.source is None or row.target is None:
         return None
-    unchanged = rules.scale.unchanged
-    if row.key != record.key or not unchanged(row.source, one) or not unchanged(row.target, other):
+    unchanged, item = rules.scale.unchanged, record.item
+    if row.key != record.key or row.item.ids != item.ids or row.item.show_ids != item.show_ids:
         return None
-    if _learn(record, row, Class.SAME) is not row:
+    if not unchanged(row.source, one) or not unchanged(row.target, other):
+        return None
+    if row.source_keys != _native(source, row.source_keys) or row.target_keys != _native(target, row.target_keys):
         return None
     return Decision(record, Class.SAME, _UNCHANGED)
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
 
-from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Side, Snapshot, Undecoded, sort_ids
+from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Side, Snapshot, sort_ids
+from cwsync.planner.bundles import Bundles, Forest, Node
+
+_SIGHTED: Final[Mapping[Side, str]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -29,7 +34,7 @@ class Record:
     source: tuple[Entry, ...] = ()
     target: tuple[Entry, ...] = ()
     rows: tuple[Row, ...] = ()
-    blind: dict[Side, str] = field(default_factory=dict)
+    blind: Mapping[Side, str] = field(default_factory=dict)
     linked: str = "ids"
     trouble: str | None = None
     weak: bool = False
@@ -37,58 +42,6 @@ class Record:
     def entries(self, side: Side) -> tuple[Entry, ...]:
         """The rows of one side."""
         return self.source if side is Side.SOURCE else self.target
-
-
-_Node = Row | Entry | Undecoded
-
-
-class _Forest:
-    """Disjoint sets over row numbers, joined through shared tokens."""
-
-    __slots__ = ("owner", "parent")
-
-    def __init__(self, size: int) -> None:
-        self.parent = list(range(size))
-        self.owner: dict[str, int] = {}
-
-    def find(self, node: int) -> int:
-        parent = self.parent
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    def join(self, one: int, other: int) -> None:
-        a, b = self.find(one), self.find(other)
-        if a != b:
-            self.parent[max(a, b)] = min(a, b)
-
-    def plant(self, nodes: Sequence[_Node]) -> list[int]:
-        """Join all nodes that share a token. Gives those that have none."""
-        loose: list[int] = []
-        claim, parent = self.owner.setdefault, self.parent
-        for number, node in enumerate(nodes):
-            item = node.item
-            if item is None or not (item.ids or item.show_ids):
-                loose.append(number)
-                continue
-            for token in item.tokens() if item.show_ids else item.ids:
-                first = claim(token, number)
-                if first != number and parent[first] != parent[number]:
-                    self.join(first, number)
-        return loose
-
-    def trees(self) -> dict[int, list[int]]:
-        """The sets, each under its root, members in order."""
-        members: dict[int, list[int]] = {}
-        for number, above in enumerate(self.parent):
-            root = number if above == number else self.find(number)
-            home = members.get(root)
-            if home is None:
-                members[root] = [number]
-            else:
-                home.append(number)
-        return members
 
 
 @dataclass(slots=True)
@@ -111,41 +64,62 @@ class _Group:
 def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match = Match.IDS) -> list[Record]:
     """Every record of the three, once, sorted by key. Pure: the order of the input does not matter."""
     known = [entry for entry in source.undecoded if entry.item], [entry for entry in target.undecoded if entry.item]
-    nodes: list[_Node] = [*rows, *source.entries, *target.entries, *known[0], *known[1]]
-    forest = _Forest(len(nodes))
-    loose = forest.plant(nodes)
+    nodes: list[Node] = [*rows, *source.entries, *target.entries, *known[0], *known[1]]
     bounds = _bounds([len(rows), len(source.entries), len(target.entries), len(known[0]), len(known[1])])
-    how = _link_loose(forest, nodes, bounds, loose, match) if loose else {}
+    bundles = Bundles(nodes)
+    forest = bundles.planted(nodes)
+    how = _link_loose(forest, bundles, nodes, bounds, match) if bundles.loose else {}
     words = {forest.find(number): word for number, word in how.items()}
+    joined, parent = forest.joined(), forest.parent
     records: list[Record] = []
-    for root, numbers in forest.trees().items():
-        record = _plain(numbers, nodes, bounds) if root not in words else None
+    for root, numbers in enumerate(bundles.members):
+        if parent[root] != root:
+            continue
+        others = joined.get(root)
+        record = None if others or root in words else _plain(numbers, nodes, bounds)
         if record is None:
-            group = _group(numbers, nodes, bounds, words.get(root, "ids"))
+            every = sorted([*numbers, *(n for other in others or () for n in bundles.members[other])])
+            group = _group(every, nodes, bounds, words.get(root, "ids"))
             # A row that cannot be read and that nobody else knows is reported with the snapshot.
             record = _record(group) if group.rows or group.source or group.target else None
         if record is not None:
             records.append(record)
     _spot_rekeyed(records, source, target)
-    records.sort(key=lambda record: record.key)
+    records.sort(key=_key_of)
     return records
 
 
-def _plain(numbers: list[int], nodes: list[_Node], bounds: list[int]) -> Record | None:
-    """The record of one row on each side with the very same ids, known or not: nearly all records."""
-    if len(numbers) > 3 or len(numbers) < 2:
+def _key_of(record: Record) -> str:
+    return record.key
+
+
+def _plain(numbers: list[int], nodes: list[Node], bounds: list[int]) -> Record | None:
+    """The record of rows with one identity, at most one of each side and of the baseline."""
+    if len(numbers) > 3:
         return None
-    one, other = nodes[numbers[-2]], nodes[numbers[-1]]
-    if not (bounds[0] <= numbers[-2] < bounds[1] <= numbers[-1] < bounds[2]):
-        return None
-    known = nodes[numbers[0]] if len(numbers) == 3 else None
-    if not isinstance(one, Entry) or not isinstance(other, Entry) or isinstance(known, Entry | Undecoded):
-        return None
-    item = one.item
+    n_rows, n_source, n_target = bounds[0], bounds[1], bounds[2]
+    rows: tuple[Any, ...] = ()
+    source: tuple[Any, ...] = ()
+    target: tuple[Any, ...] = ()
+    for number in numbers:
+        if number < n_rows:
+            if rows:
+                return None
+            rows = (nodes[number],)
+        elif number < n_source:
+            if source:
+                return None
+            source = (nodes[number],)
+        elif number < n_target and not target:
+            target = (nodes[number],)
+        else:
+            return None
+    item = (source or target or rows)[0].item
     key = item.key()
-    if key is None or item.ids != other.item.ids or item.show_ids != other.item.show_ids:
+    if key is None:
         return None
-    return Record(key, item, (one,), (other,), (known,) if known else ())
+    weak = bool(rows) and rows[0].weak and not (source and target)
+    return Record(key, item, source, target, rows, _SIGHTED, "ids", None, weak)
 
 
 def _bounds(sizes: list[int]) -> list[int]:
@@ -163,18 +137,21 @@ def _side(number: int, bounds: list[int]) -> Side | None:
     return Side.SOURCE if number < bounds[1] or bounds[2] <= number < bounds[3] else Side.TARGET
 
 
-def _link_loose(
-    forest: _Forest, nodes: list[_Node], bounds: list[int], loose: list[int], match: Match
-) -> dict[int, str]:
-    """Link rows without ids: by a native key that the baseline knows, then by title and year."""
+def _link_loose(forest: Forest, bundles: Bundles, nodes: list[Node], bounds: list[int], match: Match) -> dict[int, str]:
+    """Link rows without ids: by a native key that the baseline knows, then by title and year.
+
+    Gives, by bundle, in words how. What was linked is joined in `forest`.
+    """
+    homes = bundles.homes(len(nodes))
     known: dict[tuple[Side, str], int] = {}
     for number in range(bounds[0]):
         row = nodes[number]
         if isinstance(row, Row):
-            known |= {(side, key): number for side in Side for key in row.native_keys(side)}
+            known |= {(side, key): homes[number] for side in Side for key in row.native_keys(side)}
     how: dict[int, str] = {}
     still: list[int] = []
-    for number in loose:
+    for bundle in bundles.loose:
+        number = bundles.members[bundle][0]
         node, side = nodes[number], _side(number, bounds)
         if isinstance(node, Row) or side is None:
             continue
@@ -182,10 +159,10 @@ def _link_loose(
         if found is None:
             still.append(number)
         else:
-            forest.join(found, number)
-            how[number] = "native key"
+            forest.join(found, bundle)
+            how[bundle] = "native key"
     if match is Match.TITLE_YEAR:
-        _link_titles(forest, nodes, bounds, still, how)
+        _link_titles(forest, homes, nodes, bounds, still, how)
     return how
 
 
@@ -201,25 +178,27 @@ def _title_key(item: Item | None) -> tuple[object, ...] | None:
     return item.kind, fold(item.title), item.year
 
 
-def _link_titles(forest: _Forest, nodes: list[_Node], bounds: list[int], loose: list[int], how: dict[int, str]) -> None:
+def _link_titles(  # noqa: PLR0917
+    forest: Forest, homes: list[int], nodes: list[Node], bounds: list[int], loose: list[int], how: dict[int, str]
+) -> None:
     """Link a row without ids to the one row of the other side with its kind, title and year."""
     wanted = {key for number in loose if (key := _title_key(nodes[number].item))}
-    homes: dict[tuple[Side, tuple[object, ...]], set[int]] = defaultdict(set)
+    named: dict[tuple[Side, tuple[object, ...]], set[int]] = defaultdict(set)
     for number in range(bounds[0], len(nodes)):
         key, side = _title_key(nodes[number].item), _side(number, bounds)
         if key is not None and key in wanted and side is not None:
-            homes[side, key].add(forest.find(number))
+            named[side, key].add(forest.find(homes[number]))
     for number in loose:
         key, side = _title_key(nodes[number].item), _side(number, bounds)
         if key is None or side is None:
             continue
-        mine, theirs = homes[side, key], homes.get((side.other, key), set())
+        mine, theirs = named[side, key], named.get((side.other, key), set())
         if len(mine) == 1 and len(theirs) == 1:
-            forest.join(next(iter(theirs)), number)
-            how[number] = "title and year"
+            forest.join(next(iter(theirs)), homes[number])
+            how[homes[number]] = "title and year"
 
 
-def _group(numbers: list[int], nodes: list[_Node], bounds: list[int], how: str) -> _Group:
+def _group(numbers: list[int], nodes: list[Node], bounds: list[int], how: str) -> _Group:
     group = _Group([], [], [], {}, how)
     for number in numbers:
         node = nodes[number]
@@ -338,4 +317,5 @@ def _spot_rekeyed(records: list[Record], source: Snapshot, target: Snapshot) -> 
         alive = {entry.native_key for entry in snapshot.entries if entry.native_key in wanted}
         for record in lost:
             if any(key in alive for row in record.rows for key in row.native_keys(side)):
-                record.blind.setdefault(side, "rekeyed: the row it was linked to now carries other ids")
+                why = "rekeyed: the row it was linked to now carries other ids"
+                record.blind = {side: why, **record.blind}

@@ -186,10 +186,9 @@ class _Tally:
         self.taken += 1
         self.keys.add(record.key)
         self._count(record)
-        if decision.cls is Class.SAME and not (
-            record.source or record.target or any(row.agreed for row in record.rows)
-        ):
-            self.dormant += 1
+        if decision.cls is Class.SAME:
+            self._take_same(decision)
+            return
         if decision.cls is Class.SKIP and decision.note is None:
             self.filtered += 1
             return
@@ -199,10 +198,21 @@ class _Tally:
         if decision.write is not None:
             self.changes += decision.write
         if decision.stored:
-            if decision.row is None:
-                raise InternalError(f"{record.key}: nothing to store")
-            old = tuple(row.key for row in record.rows if row.key != decision.row.key)
-            self.observations.append(Observation(record.key, decision.row, old))
+            self._observe(decision)
+
+    def _take_same(self, decision: Decision) -> None:
+        record = decision.record
+        self.counts[Class.SAME] += 1
+        if not (record.source or record.target or any(row.agreed for row in record.rows)):
+            self.dormant += 1
+        if decision.stored:
+            self._observe(decision)
+
+    def _observe(self, decision: Decision) -> None:
+        if decision.row is None:
+            raise InternalError(f"{decision.record.key}: nothing to store")
+        old = tuple(row.key for row in decision.record.rows if row.key != decision.row.key)
+        self.observations.append(Observation(decision.record.key, decision.row, old))
 
     def _count(self, record: Record) -> None:
         """Count what guards judge: who holds the record, and which rows are still seen where they were."""

@@ -10,13 +10,12 @@ constructors of `Item` and `Row`: the shapes that those would check are checked 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, Final, TypeVar, cast
+from sys import intern
+from typing import Any, Final, TypeVar
 
 from cwsync.model import (
     ExternalId,
@@ -27,6 +26,7 @@ from cwsync.model import (
     MarkKind,
     Parked,
     Play,
+    Rated,
     Row,
     Side,
     Sighting,
@@ -34,7 +34,9 @@ from cwsync.model import (
     When,
     format_when,
     parse_when,
+    share_ids,
 )
+from cwsync.model.bulk import make_all, parse_moments
 from cwsync.model.codec import Json, decode_item, decode_value, encode_item, encode_value, texts
 from cwsync.state import strict
 
@@ -103,18 +105,6 @@ def index(side: Side, sides: Sides) -> int:
     return sides.index(side)
 
 
-def _make_all(cls: type[T], columns: Iterable[Iterable[object]], count: int) -> list[T]:
-    """`count` objects of a frozen slotted class, from one column for each field, unchecked.
-
-    Five times as fast as the constructor, which sets each field through `object.__setattr__`.
-    """
-    new = cls.__new__
-    made = [new(cls) for _ in range(count)]
-    for one, column in zip(fields(cls), columns, strict=True):  # type: ignore[arg-type]
-        deque(map(cls.__dict__[one.name].__set__, made, column), maxlen=0)
-    return made
-
-
 def decode_rows(blocks: Iterable[object], sides: Sides) -> dict[str, Row]:
     """The rows of one feature by key, out of lists of rows. Raises ``ValueError`` for any other shape."""
     rows: dict[str, Row] = {}
@@ -138,7 +128,7 @@ def _decode(entries: list[Any], sides: Sides, shows: _Shows) -> list[Row]:
     for entry in entries:
         if type(entry) is not list or not 6 <= len(entry) <= 7:
             raise ValueError(f"not a row: {entry!r}")
-    items = _make_all(Item, zip(*[_item_fields(entry[0], shows) for entry in entries], strict=True), count)
+    items = make_all(Item, zip(*[_item_fields(entry[0], shows) for entry in entries], strict=True), count)
     keys = [item.key() if entry[1] is None else entry[1] for entry, item in zip(entries, items, strict=True)]
     if not all(isinstance(key, str) for key in keys):
         raise ValueError("a row has no key")
@@ -146,7 +136,11 @@ def _decode(entries: list[Any], sides: Sides, shows: _Shows) -> list[Row]:
     # Where both sides say the same, which is nearly everywhere, they share one value.
     different = iter(_values([entry[3] for entry in entries if entry[3] != entry[2]]))
     others = [one if entry[3] == entry[2] else next(different) for entry, one in zip(entries, values, strict=True)]
-    native, natives = [_texts(entry[4]) for entry in entries], [_texts(entry[5]) for entry in entries]
+    native = [_texts(entry[4], key) for entry, key in zip(entries, keys, strict=True)]
+    natives = [
+        mine if entry[4] == entry[5] else _texts(entry[5], key)
+        for entry, key, mine in zip(entries, keys, native, strict=True)
+    ]
     if sides[0] is Side.TARGET:
         values, others, native, natives = others, values, natives, native
     columns: list[Iterable[object]] = [keys, items, values, others, native, natives]
@@ -155,27 +149,34 @@ def _decode(entries: list[Any], sides: Sides, shows: _Shows) -> list[Row]:
         columns += zip(*extras, strict=True)
     else:
         columns += map(repeat, _NO_EXTRAS, repeat(count))
-    return _make_all(Row, columns, count)
+    return make_all(Row, columns, count)
 
 
 def _values(column: list[Any]) -> list[Value | None]:
-    """As `decode_value` for each. When all are plays, or all are listed, they are made at once."""
+    """As `decode_value` for each. Where all are of one sort but positions, they are made at once."""
     tag = column[0][0] if column and type(column[0]) is list and column[0] else None
-    if tag not in ("p", "l") or [1 for one in column if type(one) is not list or len(one) != 2 or one[0] != tag]:
+    length = _LENGTHS.get(tag) if type(tag) is str else None
+    if length is None or [1 for one in column if type(one) is not list or len(one) != length or one[0] != tag]:
         return [decode_value(one) for one in column]
-    made: list[Any] = _make_all(Play if tag == "p" else Listed, (_times([one[1] for one in column]),), len(column))
+    times = _times([one[-1] for one in column])
+    made: list[Any]
+    if tag == "r":
+        scores = [one[1] for one in column]
+        if [1 for score in scores if type(score) is not int or not 1 <= score <= 100]:
+            return [decode_value(one) for one in column]
+        made = make_all(Rated, (scores, times), len(column))
+    else:
+        made = make_all(Play if tag == "p" else Listed, (times,), len(column))
     return made
+
+
+_LENGTHS: Final = {"p": 2, "l": 2, "r": 3}
 
 
 def _times(column: list[Any]) -> list[When]:
     """As `parse_when` for each, at once when all are moments in UTC."""
-    try:
-        times = list(map(datetime.fromisoformat, column))
-    except (TypeError, ValueError):
-        times = []
-    if [1 for at in times if at.tzinfo is not UTC] or not times:
-        return [parse_when(one) for one in column]
-    return cast("list[When]", times)
+    times = parse_moments(column)
+    return [parse_when(one) for one in column] if times is None else times
 
 
 _PLAIN: Final = {kind.value: kind for kind in (Kind.MOVIE, Kind.SHOW)}
@@ -194,9 +195,9 @@ def _item_fields(data: Any, shows: _Shows) -> tuple[Any, ...]:
     for one in data[1]:
         if type(one) is not str or ":" not in one:
             return _slowly(data)
-    ids = tuple(map(ExternalId, data[1]))
+    ids = share_ids(tuple(map(ExternalId, data[1])))
     if len(data) == 4 and data[0] in _PLAIN:
-        return (_PLAIN[data[0]], ids, data[2], data[3], *_NO_PLACE)
+        return (_PLAIN[data[0]], ids, data[2] and intern(data[2]), data[3], *_NO_PLACE)
     if len(data) != 9 or data[0] not in _PLACED:
         return _slowly(data)
     kind, _, title, year, show, season, number, show_title, show_year = data
@@ -216,11 +217,12 @@ def _slowly(data: object) -> tuple[Any, ...]:
     return tuple([getattr(item, one.name) for one in fields(Item)])
 
 
-def _texts(data: Any) -> tuple[str, ...]:
+def _texts(data: Any, key: str | None) -> tuple[str, ...]:
+    """Native keys. One that is the record's own key, as in local files, is that very text."""
     if type(data) is not list:
         raise ValueError("native keys are a list")
     if len(data) == 1 and type(data[0]) is str:
-        return (data[0],)
+        return (key,) if key is not None and data[0] == key else (data[0],)
     return texts(data)
 
 

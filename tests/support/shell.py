@@ -1,0 +1,263 @@
+"""The real command in real processes, in a folder of its own: what a person at a shell has.
+
+Nothing of the environment is passed on but what Python needs to start, so neither the user's own
+configuration nor their state can be reached.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+TIMEOUT_S: Final = 90.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a process left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def pair(self) -> Any:
+        """The report of the only pair."""
+        (pair,) = self.json["pairs"]
+        return pair
+
+    @property
+    def failure(self) -> Any:
+        """The one JSON object on stderr, with nothing on stdout."""
+        assert self.out == ""
+        return json.loads(self.err)["error"]
+
+    def clean(self) -> bool:
+        """Whether this is an answer and no crash."""
+        return "Traceback" not in self.out + self.err and "bug in cwsync" not in self.out + self.err
+
+
+class Shell:
+    """A folder with a `pairs.toml`, a home and a state folder; and the command to run in it.
+
+    State is in ``state`` (made by the first run that writes), the home is empty.
+    """
+
+    def __init__(self, folder: Path, pairs: str) -> None:
+        self.folder = folder
+        self.file = folder / "pairs.toml"
+        self.state = folder / "state"
+        self.home = folder / "home-of-user"
+        self.home.mkdir()
+        self.file.write_text(pairs, encoding="utf-8")
+        self.program = [sys.executable, "-m", "cwsync"]
+        self.environ = {
+            "PATH": os.defpath,
+            "LANG": "C.UTF-8",
+            "HOME": str(self.home),
+            "CWSYNC_CONFIG": str(self.file),
+            "CWSYNC_STATE_DIR": str(self.state),
+        }
+
+    # --- processes ------------------------------------------------------------------------------
+
+    def words(self, line: str, more: Sequence[str] = ()) -> list[str]:
+        """The process behind a line as people type it; `more` are words that need no quotes."""
+        typed = shlex.split(line)
+        return [*self.program, *typed[typed[:1] == ["cwsync"] :], *more]
+
+    def env(self, more: Mapping[str, str | None] | None = None) -> dict[str, str]:
+        """The environment with `more` laid over it; None takes a variable away."""
+        both = {**self.environ, **(more or {})}
+        return {name: text for name, text in both.items() if text is not None}
+
+    def behind(self, *words: str) -> Shell:
+        """The same, with every command behind these words: ``setpriv ...``, ``sh -c ...``."""
+        other = copy(self)
+        other.program = [*words, *self.program]
+        return other
+
+    def after(self, script: str) -> Shell:
+        """The same, from a shell that did this first: ``umask 0``, ``exec >&-``."""
+        return self.behind("sh", "-c", f'{script}; exec "$@"', "sh")
+
+    def __call__(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> Done:
+        """Run a command to its end."""
+        with self.start(line, *more, env=env) as process:
+            return finish(process)
+
+    def start(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> subprocess.Popen[bytes]:
+        """Run a command without waiting for it; `finish` does."""
+        return subprocess.Popen(
+            self.words(line, more),
+            cwd=self.folder,
+            env=self.env(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def terminal(
+        self,
+        line: str,
+        *more: str,
+        columns: int = 80,
+        env: Mapping[str, str | None] | None = None,
+        answer: bytes | None = None,
+    ) -> tuple[int, str]:
+        """Run a command on a terminal. Gives its exit code and what stood on the screen.
+
+        `answer` is typed once a question was asked; only then is stderr on the terminal too.
+        """
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        child = subprocess.Popen(
+            self.words(line, more),
+            cwd=self.folder,
+            env=self.env({"TERM": "xterm-256color", **(env or {})}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL if answer is None else theirs,
+        )
+        os.close(theirs)
+        try:
+            told = _typed(ours, answer)
+            return child.wait(timeout=TIMEOUT_S), told.decode("utf-8").replace("\r\n", "\n")
+        finally:
+            os.close(ours)
+            child.kill()
+
+    # --- accounts -------------------------------------------------------------------------------
+
+    def put(self, account: str, *rows: Mapping[str, object], feature: str = "ratings") -> None:
+        """Let a tracker hold exactly these rows."""
+        self.path(account, feature).parent.mkdir(exist_ok=True)
+        document = {"schema": 1, "feature": feature, "items": rows}
+        self.path(account, feature).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+
+    def held(self, account: str, feature: str = "ratings") -> list[dict[str, Any]]:
+        """The rows of a tracker, none when it has no such file."""
+        path = self.path(account, feature)
+        rows: list[dict[str, Any]] = json.loads(path.read_bytes())["items"] if path.exists() else []
+        return rows
+
+    def scores(self, account: str) -> dict[str, float]:
+        """What a tracker holds as ratings, by IMDb id."""
+        return {row["ids"]["imdb"]: row["rating"] for row in self.held(account)}
+
+    def path(self, account: str, feature: str = "ratings") -> Path:
+        """The file of one feature of a tracker."""
+        return self.folder / account / f"{feature}.json"
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def pair_folder(self, pair: str) -> Path:
+        """The state of a pair."""
+        return self.state / "pairs" / pair
+
+    def marks(self, *but: str) -> dict[str, object]:
+        """Every file and folder here: its mode, its time and its bytes; files called `but` left out."""
+        return tree(self.folder, *but)
+
+
+def finish(process: subprocess.Popen[bytes]) -> Done:
+    """Wait for a process, no longer than `TIMEOUT_S`, and for what it says."""
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return Done(process.returncode, (out or b"").decode(), (err or b"").decode())
+
+
+def tree(folder: Path, *but: str) -> dict[str, object]:
+    """Everything under a folder: mode, time of the last change, bytes. Files called `but` are left out."""
+    found: dict[str, object] = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        if path.name not in but:
+            status = path.lstat()
+            data = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+            found[str(path)] = (status.st_mode, status.st_mtime_ns, data)
+    return found
+
+
+def data_of(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file under a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def film(number: int, rating: float | None = None, **more: object) -> dict[str, object]:
+    """A film with an id, as a row of a tracker: Film 7 is tt1000007."""
+    row: dict[str, object] = {
+        "type": "movie",
+        "title": f"Film {number}",
+        "year": 2000,
+        "ids": {"imdb": f"tt{1000000 + number}"},
+    }
+    return row | ({} if rating is None else {"rating": rating, "rated_at": None}) | more
+
+
+def films(numbers: Iterable[int], rating: float = 8) -> list[dict[str, object]]:
+    """Rated films."""
+    return [film(number, rating) for number in numbers]
+
+
+def unprivileged() -> list[str]:
+    """Words before a command for which the modes of files count, whoever runs the tests.
+
+    For root they do not, but for the capability to pass them by. So root does without.
+    """
+    if os.geteuid() != 0:
+        return []
+    words = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    if shutil.which("setpriv") is None or subprocess.run([*words, "true"], check=False).returncode:
+        pytest.skip("for root no file is unreadable, and there is no setpriv to change that")
+    return words
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.002)
+
+
+def _typed(terminal: int, answer: bytes | None) -> bytes:
+    told = b""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"the terminal is silent after {told[-200:]!r}"
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # how a terminal says that nobody holds its other end
+            return told
+        if not part:
+            return told
+        told += part
+        if answer is not None and b"[y/N]" in told:
+            os.write(terminal, answer)
+            answer = None
