@@ -41,9 +41,10 @@ def disk_error(error: OSError, path: Path) -> CwsyncError:
         return StateError(
             f"cannot write: {error.strerror}",
             where=str(path),
-            hint="make the folder writable for this user, or name another with --state-dir",
+            hint="make the folder writable for this user, or name another one",
         )
-    return StateError(f"cannot write: {error.strerror or error}", where=str(path))
+    hint = "nothing more was written; check the disk and the limits of this user (quota, ulimit -f), then run it again"
+    return StateError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint)
 
 
 @contextlib.contextmanager

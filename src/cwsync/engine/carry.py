@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cwsync.engine.fastpath import honest_stamp
 from cwsync.engine.options import OnProgress, Progress
 from cwsync.engine.sides import Sides, watermarks
 from cwsync.engine.stop import Stop
 from cwsync.errors import CwsyncError, StateError, UnavailableError
-from cwsync.model import Change, Doubt, Entry, Feature, Op, Outcome, Receipt, Side, Snapshot
+from cwsync.model import Change, Doubt, Entry, Feature, Op, Outcome, Play, Receipt, Side, Snapshot, Value, moment
 from cwsync.planner.plan import FeaturePlan
+from cwsync.provider import Provider
 from cwsync.state import Journal
 
 
@@ -59,31 +61,45 @@ class Carrier:
         return done
 
     async def _fence(self, plan: FeaturePlan) -> set[int]:
-        """The changes (by identity) whose side moved between the read and now; they wait for the next run."""
+        """The changes (by identity) whose record moved between the read and now; they wait for the next run."""
         snapshots = self.snapshots[plan.feature]
         try:
             stamps = await watermarks(self.sides, plan.feature)
             moved: set[int] = set()
             for side in Side:
                 seen = snapshots[side].watermark
-                if seen is not None and stamps[side] is not None:
-                    if stamps[side] != seen:
-                        return {id(change) for change in plan.changes}
-                    continue
-                moved |= await self._point_read(plan, side)
+                known = seen is not None and stamps[side] is not None
+                if known and stamps[side] != seen:
+                    return {id(change) for change in plan.changes}
+                if not known or not honest_stamp(self.sides[side].capabilities, plan.feature):
+                    moved |= await self._point_read(plan, side)
         except CwsyncError as error:
             self.halted = error
             return set()
         return moved
 
     async def _point_read(self, plan: FeaturePlan, side: Side) -> set[int]:
-        """Without a stamp, what is about to be overwritten or removed on `side` is read once more."""
-        risky = [change for change in plan.changes if change.side is side and change.op is not Op.ADD]
-        if not risky:
+        """Without a stamp, read once more what must not have moved on `side`.
+
+        That is what is about to be overwritten or removed there, what would be there twice if someone
+        else added it, and what is removed on the other side because it is gone here.
+        """
+        caps = self.sides[side].capabilities.of(plan.feature)
+        here = [c for c in plan.changes if c.side is side and (c.op is not Op.ADD or not caps.idempotent_add)]
+        gone = [c for c in plan.changes if c.side is not side and c.op is Op.REMOVE]
+        if not here and not gone:
             return set()
-        again = await self.sides[side].fetch(plan.feature)
-        found = _Rows(again)
-        return {id(change) for change in risky if not found.hold(change)}
+        found = _Rows(await self.sides[side].fetch(plan.feature), caps.precision_s)
+        moved = {id(change) for change in here if not found.hold(change)}
+        return moved | {id(change) for change in gone if change.origin is None and found.any(change)}
+
+    async def _stamp(self, provider: Provider, feature: Feature) -> str | None:
+        """The stamp after a write. Without it the answers still count; only nothing more is sent."""
+        try:
+            return await provider.watermark(feature)
+        except CwsyncError as error:
+            self.halted = error
+            return None
 
     async def _send(self, feature: Feature, batch: Sequence[Change], done: Carried) -> None:
         self.batch += 1
@@ -101,7 +117,7 @@ class Carrier:
             self.halted = error
             receipts = [Receipt(change, Outcome.UNKNOWN, error.code, detail=error.message) for change in batch]
         done.at = self.now()
-        mark = None if self.halted else await provider.watermark(feature)
+        mark = None if self.halted else await self._stamp(provider, feature)
         self.journal.record(self.batch, receipts, done.at, mark)
         done.receipts += receipts
         done.doubts += [Doubt(receipt.change, at) for receipt in receipts if receipt.outcome is Outcome.UNKNOWN]
@@ -110,17 +126,35 @@ class Carrier:
 class _Rows:
     """The rows of a second look at one side, by native key and by id."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, precision_s: int) -> None:
         self._rows: dict[str, list[Entry]] = {}
+        self._precision_s = max(precision_s, 1)
         for entry in snapshot.entries:
             names = (*entry.item.tokens(), *([f"native {entry.native_key}"] if entry.native_key is not None else []))
             for name in names:
                 self._rows.setdefault(name, []).append(entry)
 
-    def hold(self, change: Change) -> bool:
-        """Whether a row still holds what the change expects to overwrite or to remove."""
+    def _of(self, change: Change) -> list[Entry]:
         names = [f"native {change.native_key}"] if change.native_key is not None else change.item.tokens()
-        return any(entry.value == change.before for name in names for entry in self._rows.get(name, ()))
+        return [entry for name in names for entry in self._rows.get(name, ())]
+
+    def any(self, change: Change) -> bool:
+        """Whether the record of a change is there at all; of a single play: whether that play is."""
+        rows = [entry for name in change.item.tokens() for entry in self._rows.get(name, ())]
+        return any(self._is_play(entry, change.before) for entry in rows) if "@" in change.key else bool(rows)
+
+    def hold(self, change: Change) -> bool:
+        """Whether a change still finds what it expects: the value to overwrite, or nothing to be in its way."""
+        if change.op is not Op.ADD:
+            return any(entry.value == change.before for entry in self._of(change))
+        if isinstance(change.after, Play) and "@" in change.key:
+            return not any(self._is_play(entry, change.after) for entry in self._of(change))
+        return not self._of(change)
+
+    def _is_play(self, entry: Entry, value: Value | None) -> bool:
+        if value is None or entry.value.at is None or value.at is None:
+            return value is not None and entry.value.at == value.at
+        return abs((moment(entry.value.at) - moment(value.at)).total_seconds()) < self._precision_s
 
 
 def _unsent(change: Change, code: str, detail: str) -> Receipt:

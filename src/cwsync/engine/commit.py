@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,17 +11,13 @@ from cwsync.engine.questions import fingerprint
 from cwsync.engine.replay import absorb, whole_records
 from cwsync.model import (
     Baseline,
-    Capabilities,
     Feature,
     FeatureSpec,
     Item,
-    Mark,
-    MarkKind,
     Outcome,
     PairSpec,
     Parked,
     Receipt,
-    Row,
     Side,
     confirm,
 )
@@ -75,50 +71,6 @@ def _parked(before: Baseline, receipts: Sequence[Receipt], now: datetime) -> dic
         code = receipt.code or receipt.outcome.value
         found[change.key] = change.item, Parked(change.side, code, tries, until, receipt.detail)
     return found
-
-
-def with_side_effects(
-    features: Mapping[Feature, Baseline],
-    caps: Mapping[Side, Capabilities],
-    carried: Mapping[Feature, Carried],
-    now: datetime,
-) -> dict[Feature, Baseline]:
-    """Mark watchlist rows that a service will drop because we wrote a play or a rating there.
-
-    Without the mark the next run would take that for a user's delete.
-    """
-    result = dict(features)
-    watchlist = result.get(Feature.WATCHLIST)
-    if watchlist is None:
-        return result
-    for side in Side:
-        tokens = {
-            token
-            for feature in caps[side].drops_from_watchlist
-            if feature in carried
-            for receipt in carried[feature].receipts
-            if receipt.change.side is side and receipt.outcome in (Outcome.CONFIRMED, Outcome.UNKNOWN)
-            for token in _watchlist_tokens(receipt.change.item)
-        }
-        if tokens:
-            rows = {key: _marked(row, side, tokens, now, caps) for key, row in watchlist.rows.items()}
-            watchlist = replace(watchlist, rows=rows)
-    result[Feature.WATCHLIST] = watchlist
-    return result
-
-
-def _watchlist_tokens(item: Item) -> tuple[str, ...]:
-    # Watching an episode takes its show off the list.
-    return (*item.tokens(), *item.show_ids)
-
-
-def _marked(row: Row, side: Side, tokens: set[str], now: datetime, caps: Mapping[Side, Capabilities]) -> Row:
-    value = row.value(side)
-    if value is None or tokens.isdisjoint(row.item.tokens()) or (row.mark and row.mark.kind is MarkKind.DOUBT):
-        return row
-    until = now + caps[side].staleness
-    mark = Mark(MarkKind.EFFECT, side, value, None, row.value(side.other), now, until)
-    return replace(row, mark=mark)
 
 
 def swept(baseline: Baseline, now: datetime) -> Baseline:

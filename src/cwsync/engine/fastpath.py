@@ -6,18 +6,33 @@ The fast path can only say "nothing to do"; it never leads to a write or to a ba
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cwsync.engine.options import Home, RunOptions
-from cwsync.engine.questions import fingerprint
+from cwsync.engine.questions import capabilities_of
 from cwsync.engine.sides import Sides, watermarks
-from cwsync.model import Class, Feature, FeatureSpec, PairSpec, Row, Side
+from cwsync.model import Capabilities, Class, Feature, FeatureSpec, PairSpec, Row, Side
 from cwsync.planner.plan import FeaturePlan, Question
+from cwsync.planner.write import kinds_of
 from cwsync.state import Evidence, FeatureEvidence, PairState, load_evidence, save_evidence
 
 # A stamp may be wrong (a service that forgets to move it), so everything is read again once a day.
 _TRUSTED = timedelta(hours=24)
 _QUIET = frozenset({Class.SAME})
+
+
+def rules_text(pair: PairSpec, spec: FeatureSpec, caps: Mapping[Side, Capabilities]) -> str:
+    """Everything but the sides and the baseline that a plan depends on, as text."""
+    plain = replace(spec, types=frozenset())
+    windows = [int(caps[side].staleness.total_seconds()) for side in Side]
+    names = [pair.source.name, pair.target.name]
+    return f"{names} {pair.mode} {pair.match} {pair.guards} {plain} {kinds_of(spec.types)} {windows}"
+
+
+def honest_stamp(caps: Capabilities, feature: Feature) -> bool:
+    """Whether a watermark that stands still proves that nothing was removed either."""
+    return caps.exact_watermark or caps.of(feature).stamp_moves_on_removal
 
 
 async def unchanged(
@@ -34,12 +49,13 @@ async def unchanged(
     if options.full or options.accept is not None or state.checksum is None:
         return {}
     evidence = load_evidence(home.state_dir, pair.name, pair.source.name, pair.target.name)
-    if evidence is None or evidence.checksum != state.checksum or not timedelta(0) <= now - evidence.at < _TRUSTED:
+    if evidence is None or evidence.checksum != state.checksum:
         return {}
+    caps = capabilities_of(pair)
     found = {}
     for spec in specs:
         known, baseline = evidence.features.get(spec.feature), state.features.get(spec.feature)
-        if known is None or baseline is None or baseline.fingerprint != fingerprint(pair, spec):
+        if known is None or baseline is None or not _trusted(known, pair, spec, caps, now):
             continue
         if any(baseline.account_ids.get(side) != sides[side].account_id for side in Side):
             continue
@@ -49,35 +65,64 @@ async def unchanged(
     return found
 
 
-def evidence_of(question: Question, plan: FeaturePlan) -> FeatureEvidence | None:
-    """What this run saw of a feature, if there was nothing at all to do, to wait for or to tell."""
+def _trusted(
+    known: FeatureEvidence, pair: PairSpec, spec: FeatureSpec, caps: Mapping[Side, Capabilities], now: datetime
+) -> bool:
+    """Whether evidence is fresh, was gathered under the same rules, and from reads that no longer lagged."""
+    if not timedelta(0) <= now - known.read_at < _TRUSTED or known.rules != rules_text(pair, spec, caps):
+        return False
+    return all(
+        honest_stamp(caps[side], spec.feature) and known.read_at - known.since[side] >= caps[side].staleness
+        for side in Side
+    )
+
+
+def evidence_of(
+    question: Question, plan: FeaturePlan, pair: PairSpec, before: FeatureEvidence | None, read_at: datetime
+) -> FeatureEvidence | None:
+    """What this run saw of a feature, if there was nothing at all to do, to wait for or to tell.
+
+    `before` is the evidence so far: a stamp that stood there already has stood since then.
+    """
     busy = plan.changes or plan.conflicts or plan.holds or plan.skips or plan.guards or plan.observations or plan.union
     told = any(snapshot.undecoded or snapshot.warnings for snapshot in question.snapshots.values())
+    told = told or not all(snapshot.complete for snapshot in question.snapshots.values())
     marks = {side: question.snapshots[side].watermark for side in Side}
     scoped = question.since or question.until or question.adds_only or question.limit
     waiting = any(_waits(row, question.now) for row in question.baseline.rows.values())
     if busy or told or scoped or waiting or None in marks.values() or not set(plan.counts) <= _QUIET:
         return None
+    since = {
+        side: before.since[side] if before and before.watermarks.get(side) == marks[side] else read_at for side in Side
+    }
     records = {side: len(question.snapshots[side].entries) for side in Side}
-    return FeatureEvidence(marks, records, plan.counts.get(Class.SAME, 0), plan.digest)
+    rules = rules_text(pair, question.spec, question.caps)
+    return FeatureEvidence(marks, records, plan.counts.get(Class.SAME, 0), plan.digest, rules, since, read_at)
 
 
 def _waits(row: Row, now: datetime) -> bool:
     return bool(row.seen or row.parked or (row.mark and row.mark.until > now))
 
 
-def store_evidence(
-    home: Home, pair: PairSpec, state: PairState, features: Mapping[Feature, FeatureEvidence], at: datetime
+def keep_evidence(
+    home: Home,
+    pair: PairSpec,
+    state: PairState,
+    plans: Mapping[Feature, tuple[Question, FeaturePlan]],
+    read_at: datetime,
 ) -> None:
-    """Keep the evidence of a quiet run, together with what was known of features that were not read."""
-    if state.checksum is None:
+    """Keep what a run that moved nothing saw, together with what was known of features that were not read."""
+    if state.checksum is None or not plans:
         return
     known = load_evidence(home.state_dir, pair.name, pair.source.name, pair.target.name)
-    if not features:
-        return
-    old: Mapping[Feature, FeatureEvidence] = {}
-    if known is not None and known.checksum == state.checksum:
-        # What is carried over was read then, not now: its day goes on.
-        old, at = known.features, known.at if set(known.features) - set(features) else at
-    evidence = Evidence(pair.source.name, pair.target.name, state.checksum, at, {**old, **features})
-    save_evidence(home.state_dir, pair.name, evidence)
+    old = dict(known.features) if known is not None and known.checksum == state.checksum else {}
+    fresh = dict(old)
+    for feature, (question, plan) in plans.items():
+        # A stamp keeps its age across states: it is the service's, not ours.
+        before = known.features.get(feature) if known else None
+        seen = evidence_of(question, plan, pair, before, read_at)
+        fresh.pop(feature, None)
+        if seen is not None:
+            fresh[feature] = seen
+    if fresh != old:
+        save_evidence(home.state_dir, pair.name, Evidence(pair.source.name, pair.target.name, state.checksum, fresh))

@@ -55,15 +55,23 @@ def union_reason(
     rolled_back: bool,
 ) -> str | None:
     """Why the agreements of a baseline do not count in this run, in words; None: they do."""
-    if baseline is None or not baseline.first_run_done:
+    if baseline is None:
         return None
-    if baseline.fingerprint != fingerprint(pair, spec):
-        return "accounts, libraries, types or dates changed since the last run"
     if rolled_back:
         return "the state is older than the last run: it was restored or rolled back"
+    if baseline.fingerprint is None:
+        return "the state cannot be trusted: it was restored, or its accounts changed"
+    if baseline.fingerprint != fingerprint(pair, spec):
+        return "accounts, libraries, types or dates changed since the last run"
     if since_good is not None and since_good > _TOO_OLD:
         return f"the last good run was {since_good.days} days ago"
     return None
+
+
+def distrusted(state: PairState) -> PairState:
+    """A state whose agreements count for nothing until each feature was united again."""
+    features = {feature: replace(one, fingerprint=None) for feature, one in state.features.items()}
+    return replace(state, features=features)
 
 
 def ask(

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from cwsync.engine.effects import Touch, with_side_effects
+from cwsync.engine.questions import fingerprint
 from cwsync.engine.sides import Sides
 from cwsync.errors import StateError
 from cwsync.model import (
@@ -61,18 +63,27 @@ async def replay(
     settle = {side: caps[side].staleness for side in Side}
     features = dict(state.features)
     n_confirmed = n_doubt = 0
+    touched: list[Touch] = []
     for feature in Feature:
         mine = [(intent, answers) for intent, answers in batches if intent.feature is feature]
         if not mine:
             continue
         never = await _never_landed(feature, mine, journal, sides, caps, flipped=flipped)
         writes, doubts = _judge(mine, never)
-        features[feature] = absorb(features.get(feature) or Baseline(feature), writes, doubts, settle)
+        known = features.get(feature) or Baseline(feature, fingerprint=_fingerprint(pair, feature))
+        features[feature] = absorb(known, writes, doubts, settle)
+        touched += [Touch(write.change, write.at) for write in writes]
+        touched += [Touch(doubt.change, doubt.at) for doubt in doubts]
         n_confirmed += len(writes)
         n_doubt += len(doubts)
+    features = with_side_effects(features, caps, touched)
     run = journal.header.run_id
     warning = f"run {run} did not finish: {n_confirmed} writes are proved, {n_doubt} are in doubt and not sent again"
     return Replayed(replace(state, features=features), n_confirmed, n_doubt, warning)
+
+
+def _fingerprint(pair: PairSpec, feature: Feature) -> str | None:
+    return next((fingerprint(pair, spec) for spec in pair.features if spec.feature is feature), None)
 
 
 def _turned(intent: Intent) -> Intent:

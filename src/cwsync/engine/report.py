@@ -20,11 +20,12 @@ from cwsync.model import (
     Outcome,
     PairReport,
     PairSpec,
+    Plays,
     Side,
     SideReport,
     Snapshot,
 )
-from cwsync.planner.plan import FeaturePlan, Question
+from cwsync.planner.plan import FeaturePlan, Question, full_plays
 from cwsync.state import FeatureEvidence
 
 _GOOD = (Outcome.CONFIRMED, Outcome.ALREADY)
@@ -44,9 +45,12 @@ class RunParts:
     plans: dict[Feature, FeaturePlan] = field(default_factory=dict)
     done: dict[Feature, Carried] = field(default_factory=dict)
     unread: bool = False
+    unread_quiet: list[Feature] = field(default_factory=list)
+    observed: list[Feature] = field(default_factory=list)
 
     def quiet(self, feature: Feature, evidence: FeatureEvidence) -> None:
         """Record a feature that did not need reading."""
+        self.unread_quiet.append(feature)
         source, target = (SideReport(evidence.records[side], complete=True, requests=0) for side in Side)
         self.features[feature] = FeatureReport(source, target, same=evidence.same)
 
@@ -70,6 +74,9 @@ class RunParts:
             self.unread = self.unread or bool(snapshot.undecoded)
             if snapshot.doubt:
                 self.warnings.append(f"{feature.value}: {name} was not read completely: {snapshot.doubt}")
+        if question.spec.plays is Plays.ALL and not full_plays(question):
+            text = 'plays = "all" needs two sides that keep every play with its date; the newest play is synced'
+            self.warnings.append(f"{feature.value}: {text}")
         if plan.filtered:
             self.features[feature] = replace(self.features[feature], filtered=plan.filtered)
 
@@ -132,6 +139,7 @@ def pair_report(parts: RunParts) -> PairReport:
         guards=guards,
         warnings=tuple(dict.fromkeys(parts.warnings)),
         generation=parts.generation,
+        observed=tuple(parts.observed),
     )
 
 

@@ -6,15 +6,16 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cwsync.engine.carry import Carried, Carrier
-from cwsync.engine.commit import committed, swept, with_side_effects
-from cwsync.engine.fastpath import evidence_of, store_evidence, unchanged
+from cwsync.engine.commit import committed, swept
+from cwsync.engine.effects import touches, with_side_effects
+from cwsync.engine.fastpath import keep_evidence, unchanged
 from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
-from cwsync.engine.questions import ask, capabilities_of
+from cwsync.engine.questions import ask, capabilities_of, distrusted
 from cwsync.engine.replay import replay
 from cwsync.engine.report import RunParts, failed_report, pair_report, run_exit
 from cwsync.engine.sides import Sides, opened, read_all
@@ -48,6 +49,8 @@ from cwsync.state import (
     save_last_run,
 )
 
+_LOCK_POLL_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -78,6 +81,8 @@ class _Run:
     questions: dict[Feature, Question] = field(default_factory=dict)
     plans: dict[Feature, FeaturePlan] = field(default_factory=dict)
     digest: str = ""
+    stored: dict[Feature, Baseline] = field(default_factory=dict)
+    rolled_back: bool = False
 
     @property
     def baseline_digest(self) -> str:
@@ -130,7 +135,7 @@ async def _run_pairs(
 async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
     started, options = clock(), job.options
     try:
-        with _locked(pair, job):
+        with await _locked(pair, job):
             try:
                 report = await _run_pair(pair, job, expected)
             except CwsyncError as error:
@@ -144,14 +149,28 @@ async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> Pair
         return failed_report(pair, error)
 
 
-def _locked(pair: PairSpec, job: _Job) -> AbstractContextManager[object]:
-    """The locks of a run that writes. A dry run takes none: it creates no file."""
+async def _locked(pair: PairSpec, job: _Job) -> AbstractContextManager[object]:
+    """The locks of a run that writes, held. A dry run takes none: it creates no file.
+
+    Waits in short steps, so that whoever asks the run to end is heard. Raises `LockedError`.
+    """
     options = job.options
     if not options.apply:
         return nullcontext()
     names = [f"account-{name}" for name in sorted((pair.source.name, pair.target.name))] + [f"pair-{pair.name}"]
-    timeout = None if options.if_locked is IfLocked.WAIT else options.lock_timeout_s
-    return Locks(job.home.state_dir, names, timeout, RunInfo(f"cwsync run {pair.name} ({job.run_id})", clock()))
+    patience = None if options.if_locked is IfLocked.WAIT else options.lock_timeout_s
+    began = time.monotonic()
+    info = RunInfo(f"cwsync run {pair.name} ({job.run_id})", clock())
+    while True:
+        held = ExitStack()
+        try:
+            held.enter_context(Locks(job.home.state_dir, names, 0.0, info))
+        except LockedError:
+            if job.stop.asked or (patience is not None and time.monotonic() - began >= patience):
+                raise
+            await asyncio.sleep(_LOCK_POLL_S)
+        else:
+            return held
 
 
 async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
@@ -170,6 +189,10 @@ async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairRepo
         last=_last_run(store),
         parts=RunParts(pair),
     )
+    run.stored = dict(run.state.features)
+    run.rolled_back = run.last is not None and run.last.generation > run.state.generation
+    if run.rolled_back:
+        run.state = distrusted(run.state)
     async with opened(pair, job.home.state_dir / "cache" if job.options.apply else None) as sides:
         await _recover(run, sides)
         await _plan(run, sides)
@@ -199,6 +222,7 @@ async def _recover(run: _Run, sides: Sides) -> None:
     if run.options.apply:
         if found.warning:
             run.state = run.store.save(replace(run.state, saved_at=clock()))
+            run.stored = dict(run.state.features)
         retire(run.store.folder, journal.header.run_id)
 
 
@@ -233,8 +257,8 @@ async def _plan(run: _Run, sides: Sides) -> None:
             run.options,
             wall=clock(),
             digest=digest,
-            observed_at=run.last.good_at if run.last else run.state.saved_at,
-            rolled_back=run.last is not None and run.last.generation > run.state.generation,
+            observed_at=_observed_at(run, spec.feature),
+            rolled_back=run.rolled_back,
         )
         run.questions[spec.feature] = question
         run.plans[spec.feature] = plan_feature(question)
@@ -243,6 +267,12 @@ async def _plan(run: _Run, sides: Sides) -> None:
     digests |= {feature: plan.digest for feature, plan in run.plans.items()}
     run.digest = pair_digest([(feature, digests[feature]) for feature in RUN_ORDER if feature in digests])
     run.parts.digest = run.digest
+
+
+def _observed_at(run: _Run, feature: Feature) -> datetime | None:
+    """When both sides of a feature were last seen and judged; at the latest when the state was stored."""
+    known = run.last.observed.get(feature) if run.last else None
+    return known or run.state.saved_at
 
 
 def _judge(run: _Run) -> None:
@@ -309,33 +339,38 @@ def _commit(run: _Run, carried: Mapping[Feature, Carried], journal: Journal | No
     for feature, plan in run.plans.items():
         question = run.questions[feature]
         features[feature] = committed(run.pair, question, plan, carried.get(feature) or Carried(), now)
-    features = with_side_effects(features, capabilities_of(run.pair), carried, now)
-    moved = features != dict(run.state.features) or journal is not None
+    features = with_side_effects(features, capabilities_of(run.pair), touches(carried, now))
+    moved = features != run.stored or journal is not None
     if moved:
         fresh = {feature: swept(baseline, now) for feature, baseline in features.items()}
         run.state = run.store.save(replace(run.state, features=fresh, saved_at=now))
     if journal is not None:
         journal.finish(run.parts.counts(), run.state.generation, run.state.checksum, now)
     run.parts.generation = run.state.generation
+    run.parts.observed = [*run.plans, *run.parts.unread_quiet]
     if moved:
         return  # what was read belongs to the state before; the next run gathers evidence for this one
-    evidence = {feature: evidence_of(run.questions[feature], plan) for feature, plan in run.plans.items()}
-    found = {feature: one for feature, one in evidence.items() if one is not None}
-    store_evidence(run.home, run.pair, run.state, found, run.started)
+    seen = {feature: (run.questions[feature], plan) for feature, plan in run.plans.items()}
+    keep_evidence(run.home, run.pair, run.state, seen, run.started)
 
 
 def _remember(pair: PairSpec, job: _Job, report: PairReport, started: datetime) -> None:
-    """Write down how the run went, for `status` and for the rules that ask when the last good run was."""
+    """Write down how the run went, for `status` and for the rules that ask when what was last seen."""
     store = PairStore(job.home.state_dir, pair.name)
     last = _last_run(store)
     now = clock()
-    good = now if report.exit_code == 0 else last.good_at if last else None
-    generation = report.generation or (last.generation if last else 0)
-    counts = {f"{feature.value}.{word}": n for feature, one in report.features.items() for word, n in _counts(one)}
-    save_last_run(
-        store.folder,
-        LastRun(job.run_id, started, now, report.exit_code, good, generation, report.digest or "", counts),
+    record = LastRun(
+        run_id=job.run_id,
+        started_at=started,
+        finished_at=now,
+        exit_code=report.exit_code,
+        good_at=now if report.exit_code == 0 else last.good_at if last else None,
+        generation=report.generation or (last.generation if last else 0),
+        digest=report.digest,
+        counts={f"{feature.value}.{word}": n for feature, one in report.features.items() for word, n in _counts(one)},
+        observed={**(last.observed if last else {}), **dict.fromkeys(report.observed, started)},
     )
+    save_last_run(store.folder, record)
 
 
 def _counts(one: FeatureReport) -> list[tuple[str, int]]:

@@ -84,6 +84,7 @@ class PairReport:
     warnings: tuple[str, ...] = ()
     locked_out: bool = False
     generation: int = 0
+    observed: tuple[Feature, ...] = ()
 
     def account(self, side: Side) -> str:
         """The account on `side`."""

@@ -142,6 +142,11 @@ def _same(sight: Sight, reason: str = _UNCHANGED) -> Decision:
     return _stored(sight, Class.SAME, sight.note or reason, sight.row)
 
 
+def _untouched(sight: Sight, reason: str) -> Decision:
+    """Nothing to do and nothing to learn: what was not seen changes nothing, not even what was noted of it."""
+    return Decision(sight.record, Class.SAME, reason)
+
+
 def _further(sight: Sight, one: Position, other: Position, rules: Rules) -> _Answer:
     """Two positions: the newer time wins; without times only the further one may be sent."""
     order = newer(one.at, other.at)
@@ -165,21 +170,23 @@ def _one_way(sight: Sight, rules: Rules) -> _Answer:
             return _same(sight, "not-progress: too near the start or the end")
         if target is Missing.UNKNOWN:
             still = row.source is not None and row.target is not None and rules.scale.unchanged(row.source, source)
-            return _same(sight, "same: the source did not change") if still else _blind(sight, Side.TARGET, rules)
+            return _untouched(sight, "same: the source did not change") if still else _blind(sight, Side.TARGET, rules)
         if target is Missing.ABSENT:
             again = f"drift: {rules.names[Side.TARGET]} lost it" if row.target is not None else f"new: on {here}"
             return _Want(Side.TARGET, source, again)
         moved = delta(sight, Side.SOURCE, rules) is Delta.CHANGED
         return _Want(Side.TARGET, source, f"changed: on {here}" if moved else f"drift: {here} says otherwise")
     if source is Missing.UNKNOWN:
-        return _same(sight, "unknown: the source could not be read for this record")
+        return _untouched(sight, "unknown: the source could not be read for this record")
     if target is Missing.ABSENT:
         return _drop(sight)
     if row.source is not None:
         if target is Missing.UNKNOWN:
             return _blind(sight, Side.TARGET, rules)
         return _Want(Side.TARGET, None, f"gone: from {here}")
-    if target is Missing.UNKNOWN or rules.spec.remove_mode is not RemoveMode.MIRROR or not rules.spec.remove:
+    if target is Missing.UNKNOWN:
+        return _untouched(sight, "unknown: the target could not be read for this record")
+    if rules.spec.remove_mode is not RemoveMode.MIRROR or not rules.spec.remove:
         return _same(sight, "same: only the target has it")
     if rules.first_run or not rules.sources_seen:
         why = "first run" if rules.first_run else "source is empty"
@@ -188,18 +195,18 @@ def _one_way(sight: Sight, rules: Rules) -> _Answer:
 
 
 def _two_way(sight: Sight, rules: Rules) -> _Answer:
+    if sight.source is Missing.ABSENT and sight.target is Missing.ABSENT:
+        return _drop(sight)
     deltas = _meaningful(sight, Side.SOURCE, rules), _meaningful(sight, Side.TARGET, rules)
     match deltas:
-        case (Delta.NONE, Delta.NONE) | (Delta.UNKNOWN, Delta.UNKNOWN):
+        case (Delta.NONE, Delta.NONE):
             return _same(sight)
-        case (Delta.NONE, Delta.UNKNOWN) | (Delta.UNKNOWN, Delta.NONE):
-            return _same(sight)
+        case (Delta.UNKNOWN, Delta.UNKNOWN) | (Delta.NONE, Delta.UNKNOWN) | (Delta.UNKNOWN, Delta.NONE):
+            return _untouched(sight, "unknown: not everything could be read, and nothing else changed")
         case (_, Delta.UNKNOWN):
             return _blind(sight, Side.TARGET, rules)
         case (Delta.UNKNOWN, _):
             return _blind(sight, Side.SOURCE, rules)
-        case (Delta.DELETED, Delta.DELETED):
-            return _drop(sight)
         case (moved, Delta.NONE):
             return _spread(sight, Side.SOURCE, moved, rules)
         case (Delta.NONE, moved):
@@ -256,7 +263,7 @@ def _apart(one: Value, other: Value) -> bool:
 
 def _blind(sight: Sight, side: Side, rules: Rules) -> Decision:
     why = sight.record.blind.get(side)
-    if why and why.startswith("rekeyed"):
+    if why and why.startswith(("rekeyed", "no-ids")):
         return _note(sight, rules, Class.HOLD, why, undecided=True)
     if why:
         return _note(sight, rules, Class.HOLD, f"unreadable: {rules.names[side]} {why}", undecided=True)
@@ -324,7 +331,7 @@ def _doubtful(sight: Sight, want: _Want, op: Op, rules: Rules) -> Decision | Non
         return None
     if sight.record.weak:
         return _note(sight, rules, Class.HOLD, f"title-year: {want.reason}; a match by title never removes")
-    if sight.note and sight.note.startswith("guess"):
+    if sight.note and sight.note.startswith(("guess", "doubt")):
         reason = f"doubt: {want.reason}; nobody can say whether an earlier write landed, so a person must"
         return _note(sight, rules, Class.HOLD, reason, undecided=True)
     return None
@@ -379,7 +386,7 @@ def _make_note(sight: Sight, rules: Rules, reason: str, *, undecided: bool) -> N
 
 def _note(sight: Sight, rules: Rules, cls: Class, reason: str, *, undecided: bool | None = None) -> Decision:
     if undecided is None:
-        undecided = reason.startswith("ambiguous")
+        undecided = reason.startswith(("ambiguous", "unreadable"))
     return Decision(sight.record, cls, reason, note=_make_note(sight, rules, reason, undecided=undecided))
 
 

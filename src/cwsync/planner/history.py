@@ -40,10 +40,13 @@ def pair_nearest(one: Sequence[float], other: Sequence[float], within_s: float) 
 
 
 def split_plays(record: Record, within_s: float) -> list[Record]:
-    """One record per play. A record in trouble, or one that is not readable, stays whole."""
-    if record.trouble or record.blind:
+    """One record per play. A record in trouble stays whole, and so does one with a row that cannot be read."""
+    if record.trouble:
         return [record]
-    joined = _match(record.source, record.target, within_s)
+    if record.blind:
+        # Which play the row is cannot be told, so no play of this title is judged.
+        return [replace(record, trouble="unreadable: " + "; ".join(sorted(record.blind.values())))]
+    joined = _match(_distinct(record.source), _distinct(record.target), within_s)
     records: list[Record] = []
     rows = list(record.rows)
     for source, target in joined:
@@ -53,12 +56,25 @@ def split_plays(record: Record, within_s: float) -> list[Record]:
     return _named(records)
 
 
-def _match(one: Sequence[Entry], other: Sequence[Entry], within_s: float) -> list[tuple[Entry | None, Entry | None]]:
-    dated = [[entry for entry in side if entry.value.at is not None] for side in (one, other)]
-    blank = [[entry for entry in side if entry.value.at is None] for side in (one, other)]
-    seconds = [[moment(at).timestamp() for entry in side if (at := entry.value.at) is not None] for side in dated]
+_Copies = tuple[Entry, ...]
+
+
+def _distinct(entries: Sequence[Entry]) -> list[_Copies]:
+    """The plays of one side. Rows with the very same time, or none, are copies of one play."""
+    plays: dict[When, list[Entry]] = {}
+    for entry in entries:
+        plays.setdefault(entry.value.at, []).append(entry)
+    return [tuple(copies) for copies in plays.values()]
+
+
+def _match(
+    one: Sequence[_Copies], other: Sequence[_Copies], within_s: float
+) -> list[tuple[_Copies | None, _Copies | None]]:
+    dated = [[play for play in side if play[0].value.at is not None] for side in (one, other)]
+    blank = [[play for play in side if play[0].value.at is None] for side in (one, other)]
+    seconds = [[moment(at).timestamp() for play in side if (at := play[0].value.at) is not None] for side in dated]
     pairs = pair_nearest(seconds[0], seconds[1], max(within_s, 1.0))
-    found: list[tuple[Entry | None, Entry | None]] = [(dated[0][i], dated[1][j]) for i, j in pairs]
+    found: list[tuple[_Copies | None, _Copies | None]] = [(dated[0][i], dated[1][j]) for i, j in pairs]
     matched = {i for i, _ in pairs}, {j for _, j in pairs}
     found += [(entry, None) for i, entry in enumerate(dated[0]) if i not in matched[0]]
     found += [(None, entry) for j, entry in enumerate(dated[1]) if j not in matched[1]]
@@ -69,7 +85,7 @@ def _match(one: Sequence[Entry], other: Sequence[Entry], within_s: float) -> lis
     return found
 
 
-def _take(rows: list[Row], source: Entry | None, target: Entry | None) -> Row | None:
+def _take(rows: list[Row], source: _Copies | None, target: _Copies | None) -> Row | None:
     """The row that holds one of these two plays, taken out of `rows`."""
     for index, row in enumerate(rows):
         if _holds(row, Side.SOURCE, source) or _holds(row, Side.TARGET, target):
@@ -77,16 +93,16 @@ def _take(rows: list[Row], source: Entry | None, target: Entry | None) -> Row | 
     return None
 
 
-def _holds(row: Row, side: Side, entry: Entry | None) -> bool:
+def _holds(row: Row, side: Side, play: _Copies | None) -> bool:
     value = row.value(side)
-    return entry is not None and value is not None and value.at == entry.value.at
+    return play is not None and value is not None and value.at == play[0].value.at
 
 
-def _one(record: Record, source: Entry | None, target: Entry | None, row: Row | None) -> Record:
+def _one(record: Record, source: _Copies | None, target: _Copies | None, row: Row | None) -> Record:
     return replace(
         record,
-        source=(source,) if source else (),
-        target=(target,) if target else (),
+        source=source or (),
+        target=target or (),
         rows=(row,) if row else (),
     )
 

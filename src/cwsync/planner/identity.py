@@ -85,6 +85,9 @@ def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match =
         if record is not None:
             records.append(record)
     _spot_rekeyed(records, source, target)
+    if bundles.loose:
+        _spot_nameless(records)
+        _number_namesakes(records)
     records.sort(key=_key_of)
     return records
 
@@ -319,3 +322,45 @@ def _spot_rekeyed(records: list[Record], source: Snapshot, target: Snapshot) -> 
             if any(key in alive for row in record.rows for key in row.native_keys(side)):
                 why = "rekeyed: the row it was linked to now carries other ids"
                 record.blind = {side: why, **record.blind}
+
+
+def _spot_nameless(records: list[Record]) -> None:
+    """A row that lost its ids may be a record that seems gone: where a label fits, nobody knows.
+
+    It protects the records of its kind that have its title (and its year, where both have one); a
+    row without a title protects every record of its kind.
+    """
+    for side in Side:
+        nameless = [entry.item for record in records if record.trouble for entry in record.entries(side)]
+        wanted: dict[tuple[Kind, str], set[int | None]] = defaultdict(set)
+        for item in nameless:
+            if item.key() is None:
+                wanted[item.kind, _label(item)].add(item.year)
+        if not wanted:
+            continue
+        for record in records:
+            if not record.rows or record.entries(side) or side in record.blind:
+                continue
+            years = wanted.get((record.item.kind, _label(record.item)), set())
+            fits = record.item.year in years or None in years or (years and record.item.year is None)
+            if fits or (record.item.kind, "") in wanted:
+                record.blind = {side: "no-ids: a row without ids may be this title", **record.blind}
+
+
+def _label(item: Item) -> str:
+    """What a person would know the item by, folded; empty when there is nothing."""
+    if item.kind is Kind.MOVIE or item.kind is Kind.SHOW:
+        return fold(item.title or "")
+    return fold(f"{item.show_title or ''} {item.season} {item.number}") if item.show_title else ""
+
+
+def _number_namesakes(records: list[Record]) -> None:
+    """Rows without ids and with one label are still two rows, each with a key of its own."""
+    taken: set[str] = {record.key for record in records if not record.trouble}
+    loose = [record for record in records if record.trouble]
+    for record in sorted(loose, key=lambda one: (one.key, repr(one.source), repr(one.target))):
+        key, number = record.key, 1
+        while record.key in taken:
+            number += 1
+            record.key = f"{key}#{number}"
+        taken.add(record.key)

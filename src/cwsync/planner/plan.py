@@ -136,12 +136,23 @@ def standing(question: Question) -> Baseline:
     return replace(baseline, rows=rows, first_run_done=False)
 
 
+def full_plays(question: Question) -> bool:
+    """Whether every play is a record of its own: asked for, and possible on both sides.
+
+    A side that keeps one play, or no dates, would answer each play with another one of its own.
+    """
+    if question.spec.feature is not Feature.HISTORY or question.spec.plays is not Plays.ALL:
+        return False
+    able = [question.caps[side].of(Feature.HISTORY) for side in Side]
+    return all(caps.plays and caps.keeps_date for caps in able)
+
+
 def records_of(question: Question) -> list[Record]:
     """The linked records of a question, sorted by key."""
     snapshots = question.snapshots
     rows = list(standing(question).rows.values())
     records = link(snapshots[Side.SOURCE], snapshots[Side.TARGET], rows, question.match)
-    if question.spec.feature is Feature.HISTORY and question.spec.plays is Plays.ALL:
+    if full_plays(question):
         within = max(question.caps[side].of(Feature.HISTORY).precision_s for side in Side)
         records = [play for record in records for play in split_plays(record, float(within))]
         records.sort(key=lambda record: record.key)

@@ -22,13 +22,18 @@ from cwsync.state import strict
 class FeatureEvidence:
     """What both sides of one feature looked like: watermark and number of records, by side.
 
-    `same` counts the records of the plan that was made of it, all of them in step; `digest` names it.
+    `same` counts the records of the plan that was made of it, all of them in step; `digest` names it;
+    `rules` stands for everything else that the plan depended on. `since` is when a watermark was seen
+    first, `read_at` when both sides were last read.
     """
 
     watermarks: Mapping[Side, str | None]
     records: Mapping[Side, int]
     same: int
     digest: str
+    rules: str
+    since: Mapping[Side, datetime]
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,6 @@ class Evidence:
     source: str
     target: str
     checksum: str
-    at: datetime
     features: Mapping[Feature, FeatureEvidence]
 
 
@@ -59,7 +63,6 @@ def save_evidence(state_dir: Path, pair: str, evidence: Evidence) -> None:
         "source": evidence.source,
         "target": evidence.target,
         "checksum": evidence.checksum,
-        "at": format_when(evidence.at),
         "features": {name.value: _encode(one) for name, one in sorted(evidence.features.items())},
     }
     path = _path(state_dir, pair)
@@ -73,8 +76,8 @@ def _path(state_dir: Path, pair: str) -> Path:
 
 
 def _encode(one: FeatureEvidence) -> dict[str, object]:
-    sides = {side.value: [one.watermarks.get(side), one.records[side]] for side in Side}
-    return {"same": one.same, "digest": one.digest, **sides}
+    sides = {side.value: [one.watermarks.get(side), one.records[side], format_when(one.since[side])] for side in Side}
+    return {"same": one.same, "digest": one.digest, "rules": one.rules, "read_at": format_when(one.read_at), **sides}
 
 
 def _decode(record: dict[str, object]) -> Evidence:
@@ -84,7 +87,6 @@ def _decode(record: dict[str, object]) -> Evidence:
         strict.member(record, "source", str),
         strict.member(record, "target", str),
         strict.member(record, "checksum", str),
-        strict.instant(record.get("at")),
         {Feature(name): _decode_feature(one) for name, one in strict.member(record, "features", dict).items()},
     )
 
@@ -92,10 +94,19 @@ def _decode(record: dict[str, object]) -> Evidence:
 def _decode_feature(data: object) -> FeatureEvidence:
     watermarks: dict[Side, str | None] = {}
     records: dict[Side, int] = {}
+    since: dict[Side, datetime] = {}
     sides = strict.table(data)
     for side in Side:
-        watermark, count = strict.member(sides, side.value, list)
+        watermark, count, first = strict.member(sides, side.value, list)
         watermarks[side] = None if watermark is None else strict.typed(watermark, str, "a watermark")
         records[side] = strict.typed(count, int, "a count")
-    same, digest = strict.member(sides, "same", int), strict.member(sides, "digest", str)
-    return FeatureEvidence(watermarks, records, same, digest)
+        since[side] = strict.instant(first)
+    return FeatureEvidence(
+        watermarks,
+        records,
+        strict.member(sides, "same", int),
+        strict.member(sides, "digest", str),
+        strict.member(sides, "rules", str),
+        since,
+        strict.instant(sides.get("read_at")),
+    )

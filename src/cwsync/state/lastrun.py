@@ -14,7 +14,7 @@ from typing import Final
 
 from cwsync import files
 from cwsync.errors import StateError
-from cwsync.model import format_when
+from cwsync.model import Feature, format_when
 from cwsync.state import strict
 
 LAST_RUN: Final = "last-run.json"
@@ -25,7 +25,8 @@ class LastRun:
     """The last run of a pair.
 
     `good_at` is when a run last ended well (None: never), `generation` that of the state it left,
-    `digest` that of its plan (None: it did not get that far), `counts` what it did.
+    `digest` that of its plan (None: it did not get that far), `counts` what it did. `observed` is when
+    both sides of a feature were last read and judged, by this run or by an earlier one.
     """
 
     run_id: str
@@ -36,6 +37,7 @@ class LastRun:
     generation: int
     digest: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    observed: Mapping[Feature, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def _decode(record: dict[str, object]) -> LastRun:
         strict.member(record, "generation", int),
         strict.optional(record, "digest", str),
         strict.counts(record.get("counts")),
+        {Feature(name): strict.instant(at) for name, at in strict.table(record.get("observed", {})).items()},
     )
 
 
@@ -85,6 +88,7 @@ def save_last_run(folder: Path, run: LastRun) -> None:
         "generation": run.generation,
         "digest": run.digest,
         "counts": dict(sorted(run.counts.items())),
+        "observed": {feature.value: format_when(at) for feature, at in sorted(run.observed.items())},
     }
     for one in (folder.parent, folder):
         files.make_dir(one)
