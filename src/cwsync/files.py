@@ -41,7 +41,7 @@ def disk_error(error: OSError, path: Path) -> CwsyncError:
         return StateError(
             f"cannot write: {error.strerror}",
             where=str(path),
-            hint="make the folder writable for this user, or name another one",
+            hint="make the folder writable for this user (state can live elsewhere: --state-dir)",
         )
     hint = "nothing more was written; check the disk and the limits of this user (quota, ulimit -f), then run it again"
     return StateError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint)

@@ -193,7 +193,7 @@ def test_I16_clock(off_s, trips):
 def test_I16_a_clock_that_was_moved_back(ahead_s, trips):
     items = films(1)
     last = NOW + timedelta(seconds=ahead_s)
-    plan = planned(snapshot(rated(items)), snapshot(rated(items)), base_of(items), extra={"observed_at": last})
+    plan = planned(snapshot(rated(items)), snapshot(rated(items)), base_of(items), extra={"last_at": last})
     assert tripped(plan) == (["clock -"] if trips else [])
 
 
@@ -226,7 +226,7 @@ def test_removals_from_an_incomplete_read_trip_even_if_a_planner_were_to_plan_th
         first_run=False,
         now=NOW,
         wall=NOW,
-        observed_at=None,
+        last_at=None,
     )
     assert [guard.name for guard in judge(facts)] == ["complete"]
 

@@ -145,7 +145,8 @@ ALL_PLAYS = [
     ([10], [11.5], ["+source", "+target"]),
     ([10, 10.4], [10], ["+target"]),  # one play matches one play
     ([None], [None], []),
-    ([None, None], [None], ["+target"]),
+    ([None, None], [None], []),  # rows with one time, or none, are copies of one play
+    ([10, 10], [10], []),
     ([None], [10], ["+source", "+target"]),
 ]
 

@@ -70,7 +70,7 @@ def sample() -> PairState:
         "home",
         saved_at=NOW,
         features={
-            Feature.HISTORY: Baseline(Feature.HISTORY, history, True, "f1", ids, removals, NOW),
+            Feature.HISTORY: Baseline(Feature.HISTORY, history, True, "f1", ids, removals),
             Feature.RATINGS: Baseline(Feature.RATINGS, ratings, account_ids={Side.TARGET: "user-2"}),
             Feature.PROGRESS: Baseline(Feature.PROGRESS, progress, True, "f2", ids),
             Feature.WATCHLIST: Baseline(Feature.WATCHLIST, rows(Row("imdb_movie:tt0113277", HEAT, Listed(NOW)))),

@@ -17,8 +17,16 @@ from cwsync.state.lastrun import LAST_RUN, LastRun, Unreadable, load_last_run, s
 from unit.test_state_fixture import LATER, NOW
 
 RUN = LastRun("r1", NOW, LATER, 3, None, 4, "digest", {"failed": 1, "confirmed": 2})
-SEEN = FeatureEvidence({Side.SOURCE: "w\u2028\x1b", Side.TARGET: None}, {Side.SOURCE: 3, Side.TARGET: 4}, 3, "d1")
-EVIDENCE = Evidence("a", "b", "c" * 64, NOW, {Feature.RATINGS: SEEN})
+SEEN = FeatureEvidence(
+    watermarks={Side.SOURCE: "w\u2028\x1b", Side.TARGET: None},
+    records={Side.SOURCE: 3, Side.TARGET: 4},
+    same=3,
+    digest="d1",
+    rules="one-way",
+    since={Side.SOURCE: NOW, Side.TARGET: NOW},
+    read_at=NOW,
+)
+EVIDENCE = Evidence("a", "b", "c" * 64, {Feature.RATINGS: SEEN})
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +91,7 @@ def test_evidence_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     path = tmp_path / "cache" / "p.json"
     good = path.read_bytes()
     bad = [good[:size] for size in range(len(good) - 1)]
-    bad += [b"[]", good.replace(b",4]", b",-1.5]"), good.replace(b",4]", b"]"), good.replace(b"ratings", b"rating")]
+    bad += [b"[]", good.replace(b",4,", b",-1.5,"), good.replace(b",4,", b","), good.replace(b"ratings", b"rating")]
     for data in bad:
         path.write_bytes(data)
         assert load_evidence(tmp_path, "p", "a", "b") is None

@@ -219,7 +219,7 @@ ROW = '[["movie",["imdb_movie:tt0113277"],"Heat",1995],null,["r",80,null],null,[
 )
 def test_wrong_shapes_under_a_right_checksum(tmp_path: Path, old: str, new: str) -> None:
     head = '"pair":"p","accounts":["a","b"],"source":0,"generation":1,"saved_at":null,"features":{\n"ratings":'
-    feature = '{"first_run_done":true,"fingerprint":"f","account_ids":[null,null],"observed_at":null,"removals":[],'
+    feature = '{"first_run_done":true,"fingerprint":"f","account_ids":[null,null],"removals":[],'
     good = f'{head}{feature}"rows":[\n{ROW}\n]}}}}}}\n'
     store = PairStore(tmp_path, "p")
     store.folder.mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from cwsync.engine.sides import account_of
@@ -28,38 +29,48 @@ def check(
     """
     pairs = [settings.pairs[name] for name in names]
     accounts = {account.name: account for pair in pairs for account in (pair.source, pair.target)}
-    reports = [asyncio.run(_account(account, describe, environ, offline=offline)) for account in accounts.values()]
+    reports = [
+        asyncio.run(_account(account, describe, environ, None if offline else _synced(account, pairs)))
+        for account in accounts.values()
+    ]
     return (*reports, *(_pair(pair) for pair in pairs))
 
 
+def _synced(account: AccountSpec, pairs: Sequence[PairSpec]) -> frozenset[Feature]:
+    """What the pairs that use an account sync: nothing else of it is read."""
+    using = [pair for pair in pairs if account.name in (pair.source.name, pair.target.name)]
+    return frozenset(spec.feature for pair in using for spec in pair.features)
+
+
 async def _account(
-    account: AccountSpec, describe: DescribeSecret, environ: Mapping[str, str], *, offline: bool
+    account: AccountSpec, describe: DescribeSecret, environ: Mapping[str, str], features: frozenset[Feature] | None
 ) -> CheckReport:
+    """Check one account; `features` are those to read, None to reach nothing at all."""
     lines: list[Line] = [(True, "provider", provider_class(account.provider).capabilities.title)]
     codes: list[int] = []
     for name, ref in sorted(account.secrets.items()):
         ok, text = describe(ref, environ)
         lines.append((ok, name, text))
         codes += [] if ok else [int(Exit.USAGE)]
-    if not offline:
-        line, code = await _reach(account)
+    if features is not None:
+        line, code = await _reach(account, features)
         lines += line
         codes.append(code)
     return CheckReport(account.name, "account", tuple(lines), worst(codes))
 
 
-async def _reach(account: AccountSpec) -> tuple[list[Line], int]:
+async def _reach(account: AccountSpec, features: frozenset[Feature]) -> tuple[list[Line], int]:
     """Open the account and read what it has, feature by feature."""
     try:
         provider = provider_class(account.provider)(account, Services())
         await provider.open()
     except CwsyncError as error:
         return [(False, "reach", _told(error))], int(error.exit_code)
-    lines: list[Line] = [(True, "reach", provider.account_id)]
+    lines: list[Line] = [(True, "reach", _who(account, provider.account_id))]
     codes: list[int] = []
     try:
         for feature in Feature:
-            if not provider.capabilities.of(feature).read:
+            if feature not in features or not provider.capabilities.of(feature).read:
                 continue
             line, code = await _feature(account, feature, provider)
             lines += line
@@ -67,6 +78,15 @@ async def _reach(account: AccountSpec) -> tuple[list[Line], int]:
     finally:
         await provider.aclose()
     return lines, worst(codes)
+
+
+def _who(account: AccountSpec, account_id: str) -> str:
+    """Whose account was reached, where the file does not say so already."""
+    named = account_id.removeprefix(f"{account.provider}:")
+    known = {str(value) for value in (account.name, account.provider, *account.options.values())}
+    path = account.options.get("path")
+    known |= set() if path is None else {os.path.realpath(str(path))}
+    return "opened" if not named or named in known else account_id
 
 
 async def _feature(account: AccountSpec, feature: Feature, provider: Provider) -> tuple[list[Line], int]:
@@ -77,9 +97,10 @@ async def _feature(account: AccountSpec, feature: Feature, provider: Provider) -
     except CwsyncError as error:
         return [(False, feature.value, _told(error))], int(error.exit_code)
     known = sum(1 for entry in snapshot.entries if entry.item.key() is not None)
-    text = f"{len(snapshot.entries)} records, {known} with ids"
-    if snapshot.undecoded:
-        text += f"; {len(snapshot.undecoded)} rows cannot be read, first {snapshot.undecoded[0].where}"
+    number, unread = len(snapshot.entries), len(snapshot.undecoded)
+    text = f"{number} {'record' if number == 1 else 'records'}, {known} with ids"
+    if unread:
+        text += f"; {unread} {'row' if unread == 1 else 'rows'} cannot be read, first {snapshot.undecoded[0].where}"
     whole = snapshot.complete and not snapshot.undecoded
     return [(whole, feature.value, text)], 0 if whole else int(Exit.PARTIAL)
 

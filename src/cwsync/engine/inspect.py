@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +37,8 @@ from cwsync.planner.decide import Decision
 from cwsync.planner.identity import fold
 from cwsync.planner.plan import Question, plan_feature, trace
 from cwsync.state import LastRun, Locks, PairStore, RunInfo, load_last_run, read_journal
+
+_FEW_IDS = 2  # as many of the shared ids as a person wants to read
 
 
 def explain(settings: Settings, pair: str, text: str, options: RunOptions, home: Home) -> ExplainReport:
@@ -68,7 +72,8 @@ async def _explain(pair: PairSpec, text: str, options: RunOptions, home: Home) -
             options,
             wall=clock(),
             digest="",
-            observed_at=last.good_at if isinstance(last, LastRun) else None,
+            observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
+            last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
             rolled_back=isinstance(last, LastRun) and last.generation > state.generation,
         )
         traces += _traces(question, text)
@@ -109,12 +114,13 @@ def _linked(decision: Decision) -> str:
     record = decision.record
     if record.trouble:
         return record.trouble
-    sides = [set(entry.item.tokens()) for entry in (*record.source, *record.target)]
+    sides = [entry.item.tokens() for entry in (*record.source, *record.target)]
     if record.linked != "ids" or not (record.source and record.target):
         return record.linked if record.source and record.target else "seen on one side only"
-    shared = set.intersection(*sides)
+    shared = [token for token in sides[0] if all(token in side for side in sides)]
     if shared:
-        return "shared ids: " + ", ".join(sorted(shared))
+        more = f" and {len(shared) - _FEW_IDS} more" if len(shared) > _FEW_IDS else ""
+        return f"shared ids: {', '.join(shared[:_FEW_IDS])}{more}"
     return "ids shared through the baseline or another copy"
 
 
@@ -143,8 +149,13 @@ def _asked_for(item: Item, text: str) -> bool:
     names = [f"{external.service}:{external.value}".casefold() for external in (*item.ids, *item.show_ids)]
     if wanted in ids or wanted in names or wanted in [token.casefold() for token in item.tokens()]:
         return True
-    title = fold(item.label())
-    return bool(fold(wanted)) and fold(wanted) in title
+    labels = [label for label in (item.label(), item.title, item.show_title) if label]
+    if any(wanted in label.casefold() for label in labels):
+        return True
+    # Without accents and punctuation, unless these are most of what was asked for: "+1" is no "1".
+    folded = fold(wanted)
+    signs = sum(not (char.isspace() or unicodedata.category(char)[0] in "LMN") for char in wanted)
+    return bool(folded) and 2 * signs < len("".join(wanted.split())) and any(folded in fold(label) for label in labels)
 
 
 def pair_status(
@@ -160,21 +171,24 @@ def _status(pair: PairSpec, home: Home, max_age: timedelta | None, now: datetime
     last = load_last_run(store.folder)
     known = last if isinstance(last, LastRun) else None
     late = max_age is not None and (known is None or known.good_at is None or now - known.good_at > max_age)
-    try:
-        state = store.load(pair.source.name, pair.target.name)
-        unfinished = read_journal(store.journal_path) is not None
-    except CwsyncError as error:
-        return StatusReport(pair.name, int(error.exit_code), error=error_report(error))
-    rows = [row for baseline in state.features.values() for row in baseline.rows.values()]
-    broken = None
-    if last is not None and known is None:
-        broken = ErrorReport("last-run", "the record of the last run cannot be read", None, 0)
-    return StatusReport(
+    ran = StatusReport(
         pair=pair.name,
         exit_code=int(Exit.GUARD) if late else 0,
         last_at=known.finished_at if known else None,
         last_exit=known.exit_code if known else None,
         good_at=known.good_at if known else None,
+    )
+    try:
+        state = store.load(pair.source.name, pair.target.name)
+        unfinished = read_journal(store.journal_path) is not None
+    except CwsyncError as error:
+        return replace(ran, exit_code=int(error.exit_code), error=error_report(error))
+    rows = [row for baseline in state.features.values() for row in baseline.rows.values()]
+    broken = None
+    if last is not None and known is None:
+        broken = ErrorReport("last-run", "the record of the last run cannot be read", None, 0)
+    return replace(
+        ran,
         rows={feature: sum(row.agreed for row in one.rows.values()) for feature, one in state.features.items()},
         holds=sum(1 for row in rows if row.seen or (row.mark and row.mark.until > now)),
         parked=sum(1 for row in rows if row.parked),
@@ -197,6 +211,7 @@ def preview_reset(settings: Settings, pair: str, features: frozenset[Feature] | 
     else:
         wanted = features or frozenset(state.features)
         rows = {feature: len(one.rows) for feature, one in state.features.items() if feature in wanted}
+        told += [] if rows else ["there is no baseline yet"]
     told += _consequences(spec)
     return ResetPreview(pair, dict(rows), tuple(told))
 

@@ -84,9 +84,13 @@ def ask(
     wall: datetime,
     digest: str,
     observed_at: datetime | None,
+    last_at: datetime | None,
     rolled_back: bool,
 ) -> Question:
-    """The question of one feature. `observed_at` is when the last good run ended."""
+    """The question of one feature.
+
+    `observed_at` is when it was last read and judged, `last_at` when the last run of any kind ended.
+    """
     now = options.now or wall
     known = state.features.get(spec.feature)
     since_good = None if observed_at is None else now - observed_at
@@ -102,7 +106,7 @@ def ask(
         baseline=known or Baseline(spec.feature),
         now=now,
         wall=wall,
-        observed_at=observed_at,
+        last_at=last_at,
         baseline_digest=digest,
         union=union_reason(known, pair, spec, since_good, rolled_back=rolled_back),
         since=options.since,

@@ -55,7 +55,6 @@ async def replay(
     if {header.source, header.target} != names:
         raise StateError(
             f"the unfinished run {header.run_id} wrote to {header.source} and {header.target}, other accounts",
-            where=pair.name,
             hint=f"name those accounts again, or forget that run: cwsync reset-state {pair.name}",
         )
     flipped = header.source == pair.target.name

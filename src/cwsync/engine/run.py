@@ -258,6 +258,7 @@ async def _plan(run: _Run, sides: Sides) -> None:
             wall=clock(),
             digest=digest,
             observed_at=_observed_at(run, spec.feature),
+            last_at=run.last.finished_at if run.last else run.state.saved_at,
             rolled_back=run.rolled_back,
         )
         run.questions[spec.feature] = question
@@ -291,7 +292,6 @@ def _judge(run: _Run) -> None:
 def _stale(pair: PairSpec, expected: str, digest: str, what: str) -> StalePlanError:
     return StalePlanError(
         f"{what} is {expected}, and the plan is {digest} now: the state or one of the sides changed",
-        where=pair.name,
         hint=f"read it again: cwsync plan {pair.name}",
     )
 

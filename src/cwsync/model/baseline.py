@@ -166,7 +166,6 @@ class Baseline:
     fingerprint: str | None = None
     account_ids: Mapping[Side, str] = field(default_factory=dict)
     removals: tuple[Removal, ...] = ()
-    observed_at: datetime | None = None
 
     def count(self, side: Side) -> int:
         """How many records `side` held."""
@@ -227,7 +226,8 @@ def _pruned(row: Row, now: datetime) -> Row:
 def _written(rows: Mapping[str, Row], write: ConfirmedWrite, window: timedelta) -> Row:
     change = write.change
     row = rows.get(change.key) or Row(change.key, change.item)
-    keys = row.native_keys(change.side)
+    # What was not there before has no name there yet; an old one is that of a row that is gone.
+    keys = row.native_keys(change.side) if change.before is not None else ()
     if write.native_key is not None and write.native_key not in keys:
         keys = (*keys, write.native_key)
     if change.after is None:

@@ -184,7 +184,10 @@ class Item:
         return places[0] if places else None
 
     def label(self) -> str:
-        """The item for a person: ``Heat (1995)``, ``Breaking Bad S01E02 Cat's in the Bag...``."""
+        """The item for a person: ``Heat (1995)``, ``Breaking Bad S01E02 Cat's in the Bag...``.
+
+        An episode of which only the title is known is that title, without a place.
+        """
         if self.kind is Kind.MOVIE or self.kind is Kind.SHOW:
             name = self.title or self.key() or "?"
             return f"{name} ({self.year})" if self.year else name
@@ -193,6 +196,8 @@ class Item:
         if self.kind is Kind.SEASON:
             return f"{show} {season}".strip()
         place = season + ("E??" if self.number is None else f"E{self.number:02d}")
+        if self.season is None and self.number is None and (self.title or self.ids):
+            place = "" if self.title else self.ids[0]
         return " ".join(part for part in (show, place, self.title) if part)
 
 

@@ -175,7 +175,8 @@ def _one_way(sight: Sight, rules: Rules) -> _Answer:
             again = f"drift: {rules.names[Side.TARGET]} lost it" if row.target is not None else f"new: on {here}"
             return _Want(Side.TARGET, source, again)
         moved = delta(sight, Side.SOURCE, rules) is Delta.CHANGED
-        return _Want(Side.TARGET, source, f"changed: on {here}" if moved else f"drift: {here} says otherwise")
+        told = f"changed: on {here}" if row.agreed else f"changed: the sides differ; {here} is the source"
+        return _Want(Side.TARGET, source, told if moved else f"drift: {here} says otherwise")
     if source is Missing.UNKNOWN:
         return _untouched(sight, "unknown: the source could not be read for this record")
     if target is Missing.ABSENT:
@@ -233,14 +234,17 @@ def _spread(sight: Sight, side: Side, moved: Delta, rules: Rules) -> _Want:
 
 def _conflict(sight: Sight, deltas: tuple[Delta, Delta], rules: Rules) -> _Answer:
     policy = rules.spec.conflict
+    what = "both sides changed" if sight.row.agreed else "the sides differ"
     if policy is Conflict.SKIP:
-        return _note(sight, rules, Class.CONFLICT, 'conflict: both sides changed; conflict = "skip"', undecided=True)
+        return _note(sight, rules, Class.CONFLICT, f'conflict: {what}; conflict = "skip"', undecided=True)
     winner = _winner(sight, deltas, policy)
     moved = deltas[0] if winner is Side.SOURCE else deltas[1]
-    word = "removed" if moved is Delta.DELETED else "changed"
-    reason = f"conflict: both sides changed; {rules.names[winner]} wins ({policy.value})"
+    reason = f"conflict: {what}; {rules.names[winner]} wins ({policy.value})"
+    if Delta.DELETED in deltas:
+        gone = winner if moved is Delta.DELETED else winner.other
+        reason = f"{reason}; {rules.names[gone]} had removed it"
     value = None if moved is Delta.DELETED else sight.value(winner)
-    return _Want(winner.other, value, reason, f"{reason}: {word} there")
+    return _Want(winner.other, value, reason, reason)
 
 
 def _winner(sight: Sight, deltas: tuple[Delta, Delta], policy: Conflict) -> Side:
@@ -413,7 +417,7 @@ def _native(entries: tuple[Entry, ...], known: tuple[str, ...]) -> tuple[str, ..
 def _learn(record: Record, row: Row, cls: Class) -> Row:
     if cls in (Class.SAME, Class.ADOPT) and row.seen is not None:
         row = replace(row, seen=None)
-    if cls is Class.SAME and row.parked is not None:
+    if cls in (Class.SAME, Class.ADOPT) and row.parked is not None:
         row = replace(row, parked=None)
     source_keys, target_keys = _native(record.source, row.source_keys), _native(record.target, row.target_keys)
     item = row.item if row.item.ids == record.item.ids and row.item.show_ids == record.item.show_ids else record.item

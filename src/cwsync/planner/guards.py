@@ -40,7 +40,7 @@ class Facts:
     first_run: bool
     now: datetime
     wall: datetime
-    observed_at: datetime | None
+    last_at: datetime | None
 
 
 def judge(facts: Facts) -> tuple[Guard, ...]:
@@ -84,7 +84,7 @@ def _clock(facts: Facts) -> list[Guard]:
                 f"our clock is {seconds} s off the one of {facts.names[side]} (limit {int(_CLOCK.total_seconds())} s)"
             )
             found.append(Guard("clock", facts.feature, side, numbers, "set this machine's clock (timedatectl)"))
-    last = facts.observed_at
+    last = facts.last_at
     if last is not None and last - facts.wall > _CLOCK:
         numbers = f"the last run was at {last:%Y-%m-%d %H:%M} UTC, and it is {facts.wall:%Y-%m-%d %H:%M} UTC now"
         found.append(Guard("clock", facts.feature, None, numbers, "set this machine's clock (timedatectl)"))

@@ -216,9 +216,14 @@ def _group(numbers: list[int], nodes: list[Node], bounds: list[int], how: str) -
 
 
 def _record(group: _Group) -> Record:
+    simple = len(group.rows) <= 1 and len(group.source) <= 1 and len(group.target) <= 1
+    if not simple:
+        # Whatever order the sides told their rows in, the same label and the same words come out.
+        group.rows.sort(key=lambda row: row.key)
+        group.source.sort(key=repr)
+        group.target.sort(key=repr)
     item = _merged(group)
     key = item.key()
-    simple = len(group.rows) <= 1 and len(group.source) <= 1 and len(group.target) <= 1
     trouble = None
     if key is None:
         key = _native_name(group)
@@ -231,9 +236,9 @@ def _record(group: _Group) -> Record:
     return Record(
         key,
         item,
-        tuple(group.source) if simple else tuple(_sorted(group.source)),
-        tuple(group.target) if simple else tuple(_sorted(group.target)),
-        tuple(group.rows) if simple else tuple(sorted(group.rows, key=lambda row: row.key)),
+        tuple(group.source),
+        tuple(group.target),
+        tuple(group.rows),
         group.blind,
         group.how,
         trouble,
@@ -246,10 +251,6 @@ def _is_weak(group: _Group) -> bool:
     if group.how == "ids" and group.source and group.target:
         return False
     return group.how == "title and year" or any(row.weak for row in group.rows)
-
-
-def _sorted(entries: list[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda entry: (entry.native_key or "", repr(entry.value), entry.item.ids))
 
 
 def _native_name(group: _Group) -> str:

@@ -48,7 +48,7 @@ class Question:
     """All that a plan depends on.
 
     `now` is the moment as of which the plan is made (a saved plan is made again as of its own);
-    `wall` is the true time and `observed_at` the time of the last good run, for the clock guard
+    `wall` is the true time and `last_at` the end of the last run, for the clock guard
     alone. `union` says in words why the baseline's agreements do not count (filters changed, too
     old ...), or is None. `baseline_digest` stands for the baseline in the plan's digest.
     """
@@ -64,7 +64,7 @@ class Question:
     baseline: Baseline
     now: datetime
     wall: datetime
-    observed_at: datetime | None = None
+    last_at: datetime | None = None
     baseline_digest: str = ""
     union: str | None = None
     since: date | None = None
@@ -260,7 +260,7 @@ class _Tally:
             first_run=rules.first_run,
             now=question.now,
             wall=question.wall,
-            observed_at=question.observed_at,
+            last_at=question.last_at,
         )
         digests = {side: _snapshot_digest(question, side) for side in Side}
         plan = FeaturePlan(

@@ -19,6 +19,9 @@ from cwsync.model import Feature
 SCHEMA: Final = 1
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _INDENT: Final = "\n  "
+_CUT_OFF: Final = "the text ends too early; is the file cut off?"
+# The beginning of a word, a number or an escape: what may be left of one at the end of a text.
+_PIECE: Final = re.compile(r"\s*(?:-|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|[.eE][+-]?|\\?u?[0-9A-Fa-f]{0,4})\Z")
 
 Take = Callable[[object, int, int], None]
 # Takes a block of items and gives back whether it did; if not, they come again one by one.
@@ -91,13 +94,18 @@ def parse_value(text: str, at: int) -> tuple[object, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        raise FileError(error.msg, error.pos) from None
+        raise FileError(_CUT_OFF if _cut_off(text, error) else error.msg, error.pos) from None
     except FileError as error:  # of one of the hooks, which do not know where they are
         raise FileError(error.why, at) from None
     except RecursionError:
         raise FileError("values are nested too deep", at) from None
     except ValueError as error:  # a whole number of thousands of digits
         raise FileError(str(error), at) from None
+
+
+def _cut_off(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether all that is wrong with the text is that it ends."""
+    return error.msg.startswith("Unterminated string") or _PIECE.match(text, error.pos) is not None
 
 
 def _skip(text: str, at: int) -> int:
@@ -110,7 +118,7 @@ def _skip(text: str, at: int) -> int:
 def _expect(text: str, at: int, wanted: str) -> int:
     found = text[at : at + 1]
     if not found:
-        raise FileError("the text ends too early; is the file cut off?", at)
+        raise FileError(_CUT_OFF, at)
     if found not in wanted:
         raise FileError(f"expected {' or '.join(repr(one) for one in wanted)}, found {found!r}", at)
     return at

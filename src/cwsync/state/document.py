@@ -96,7 +96,6 @@ def _encode_feature(baseline: Baseline, sides: Sides) -> Iterator[bytes]:
         "first_run_done": baseline.first_run_done,
         "fingerprint": baseline.fingerprint,
         "account_ids": [baseline.account_ids.get(one) for one in sides],
-        "observed_at": format_when(baseline.observed_at),
         "removals": [[format_when(one.at), index(one.side, sides), one.count] for one in baseline.removals],
     }
     yield strict.dumps(head)[:-1].encode("ascii")
@@ -217,7 +216,6 @@ def _decode_feature(
             if account is not None
         },
         tuple([_removal(one, sides) for one in strict.member(document, "removals", list)]),
-        strict.optional_instant(document, "observed_at"),
     )
 
 
