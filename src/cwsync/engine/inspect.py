@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import ask, capabilities_of
 from cwsync.engine.replay import replay
@@ -33,7 +34,7 @@ from cwsync.model import (
     TraceReport,
     Undecoded,
 )
-from cwsync.planner.decide import Decision
+from cwsync.planner.decision import Decision
 from cwsync.planner.identity import fold
 from cwsync.planner.plan import Question, plan_feature, trace
 from cwsync.state import LastRun, Locks, PairStore, RunInfo, load_last_run, read_journal
@@ -43,10 +44,10 @@ _FEW_IDS = 2  # as many of the shared ids as a person wants to read
 
 def explain(settings: Settings, pair: str, text: str, options: RunOptions, home: Home) -> ExplainReport:
     """Everything known of the records of `pair` whose title or id holds `text`."""
-    return asyncio.run(_explain(settings.pairs[pair], text, options, home))
+    return asyncio.run(_explain(settings, settings.pairs[pair], text, options, home))
 
 
-async def _explain(pair: PairSpec, text: str, options: RunOptions, home: Home) -> ExplainReport:
+async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOptions, home: Home) -> ExplainReport:
     store = PairStore(home.state_dir, pair.name)
     state = store.load(pair.source.name, pair.target.name)
     journal = read_journal(store.journal_path)
@@ -59,6 +60,7 @@ async def _explain(pair: PairSpec, text: str, options: RunOptions, home: Home) -
         if journal is not None:
             state = (await replay(state, journal, pair, sides, capabilities_of(pair))).state
         readings = await read_all(sides, [spec.feature for spec in specs])
+    frozen = frozen_by_others(settings.pairs.values(), pair, home, clock())
     for spec in specs:
         reading: Reading = readings[spec.feature]
         if isinstance(reading, CwsyncError):
@@ -75,6 +77,7 @@ async def _explain(pair: PairSpec, text: str, options: RunOptions, home: Home) -
             observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
             last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
             rolled_back=isinstance(last, LastRun) and last.generation > state.generation,
+            frozen=frozen.get(spec.feature, {}),
         )
         traces += _traces(question, text)
         guards += plan_feature(question).guards

@@ -86,6 +86,7 @@ def ask(
     observed_at: datetime | None,
     last_at: datetime | None,
     rolled_back: bool,
+    frozen: Mapping[str, str],
 ) -> Question:
     """The question of one feature.
 
@@ -113,4 +114,5 @@ def ask(
         until=options.until,
         adds_only=options.adds_only,
         limit=options.limit,
+        frozen=frozen,
     )

@@ -14,8 +14,10 @@ from cwsync.engine.carry import Carried, Carrier
 from cwsync.engine.commit import committed, swept
 from cwsync.engine.effects import touches, with_side_effects
 from cwsync.engine.fastpath import keep_evidence, unchanged
+from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
 from cwsync.engine.questions import ask, capabilities_of, distrusted
+from cwsync.engine.remember import last_run, remember
 from cwsync.engine.replay import replay
 from cwsync.engine.report import RunParts, failed_report, pair_report, run_exit
 from cwsync.engine.sides import Sides, opened, read_all
@@ -25,15 +27,16 @@ from cwsync.model import (
     RUN_ORDER,
     Baseline,
     Feature,
-    FeatureReport,
     FeatureSpec,
+    MarkKind,
+    Observation,
     PairReport,
     PairSpec,
     RunReport,
     Settings,
     Side,
 )
-from cwsync.planner.plan import FeaturePlan, Question, guarded, pair_digest, plan_feature
+from cwsync.planner.plan import FeaturePlan, Question, guarded, pair_digest, plan_feature, standing
 from cwsync.state import (
     Header,
     Journal,
@@ -43,10 +46,8 @@ from cwsync.state import (
     PairState,
     PairStore,
     RunInfo,
-    load_last_run,
     read_journal,
     retire,
-    save_last_run,
 )
 
 _LOCK_POLL_S = 0.1
@@ -60,6 +61,7 @@ class _Job:
     home: Home
     run_id: str
     stop: Stop
+    pairs: Sequence[PairSpec]
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class _Run:
     home: Home
     run_id: str
     stop: Stop
+    pairs: Sequence[PairSpec]
     store: PairStore
     started: datetime
     state: PairState
@@ -114,17 +117,23 @@ def run_pairs(
     `expect` gives the digest that a pair's plan must have; another one is refused. Errors of a pair
     end that pair and are in its report.
     """
-    return asyncio.run(_run_pairs([settings.pairs[name] for name in names], options, home, command, expect or {}))
+    return asyncio.run(_run_pairs(settings, names, options, home, command=command, expect=expect or {}))
 
 
 async def _run_pairs(
-    pairs: Sequence[PairSpec], options: RunOptions, home: Home, command: str, expect: Mapping[str, str]
+    settings: Settings,
+    names: Sequence[str],
+    options: RunOptions,
+    home: Home,
+    *,
+    command: str,
+    expect: Mapping[str, str],
 ) -> RunReport:
     stop = Stop()
-    job = _Job(options, home, new_run_id(clock()), stop)
+    job = _Job(options, home, new_run_id(clock()), stop, tuple(settings.pairs.values()))
     reports: list[PairReport] = []
     with stop.listening():
-        for pair in pairs:
+        for pair in [settings.pairs[name] for name in names]:
             if stop.asked:
                 break
             reports.append(await _guarded_pair(pair, job, expect.get(pair.name)))
@@ -141,7 +150,7 @@ async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> Pair
             except CwsyncError as error:
                 report = failed_report(pair, error)
             if options.apply:
-                _remember(pair, job, report, started)
+                remember(pair, job.home, job.run_id, report, started=started, now=clock())
             return report
     except LockedError as error:
         return failed_report(pair, error, skipped=options.if_locked is IfLocked.SKIP)
@@ -182,11 +191,12 @@ async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairRepo
         home=job.home,
         run_id=job.run_id,
         stop=job.stop,
+        pairs=job.pairs,
         store=store,
         started=clock(),
         state=store.load(pair.source.name, pair.target.name),
         journal=read_journal(store.journal_path),
-        last=_last_run(store),
+        last=last_run(store),
         parts=RunParts(pair),
     )
     run.stored = dict(run.state.features)
@@ -241,6 +251,7 @@ async def _plan(run: _Run, sides: Sides) -> None:
         run.home.on_progress(Progress(run.pair.name, "reading", done, total))
 
     readings = await read_all(sides, features, tell)
+    frozen = frozen_by_others(run.pairs, run.pair, run.home, clock())
     run.home.on_progress(Progress(run.pair.name, "planning", 0, None))
     for spec in run.specs:
         reading = readings.get(spec.feature)
@@ -260,6 +271,7 @@ async def _plan(run: _Run, sides: Sides) -> None:
             observed_at=_observed_at(run, spec.feature),
             last_at=run.last.finished_at if run.last else run.state.saved_at,
             rolled_back=run.rolled_back,
+            frozen=frozen.get(spec.feature, {}),
         )
         run.questions[spec.feature] = question
         run.plans[spec.feature] = plan_feature(question)
@@ -299,6 +311,7 @@ def _stale(pair: PairSpec, expected: str, digest: str, what: str) -> StalePlanEr
 async def _carry_out(run: _Run, sides: Sides) -> None:
     """Write every plan in run order, then commit once."""
     carried: dict[Feature, Carried] = {}
+    _settle_first(run)
     journal = _open_journal(run) if any(plan.changes for plan in run.plans.values()) else None
     try:
         if journal is not None:
@@ -311,6 +324,32 @@ async def _carry_out(run: _Run, sides: Sides) -> None:
     finally:
         if journal is not None:
             journal.close()
+
+
+def _settle_first(run: _Run) -> None:
+    """Store what was concluded about earlier writes in doubt before new ones leave.
+
+    A record that is written again, and cut again, would else be judged by the baseline from before
+    the first doubt, and what a user did in between would look undone.
+    """
+    moved = False
+    for feature, plan in run.plans.items():
+        question = run.questions[feature]
+        before = standing(question)
+        judged = [seen for seen in plan.observations if _was_doubted(before, seen)]
+        if judged and plan.changes:
+            after = before.commit(judged, ())
+            run.questions[feature] = replace(question, baseline=after)
+            run.state = replace(run.state, features={**run.state.features, feature: after})
+            moved = True
+    if moved:
+        run.state = run.store.save(replace(run.state, saved_at=clock()))
+        run.stored = dict(run.state.features)
+
+
+def _was_doubted(before: Baseline, seen: Observation) -> bool:
+    old = [before.rows[key] for key in (seen.row.key, *seen.replaces) if key in before.rows]
+    return seen.row.mark is None and any(row.mark and row.mark.kind is MarkKind.DOUBT for row in old)
 
 
 def _open_journal(run: _Run) -> Journal:
@@ -352,38 +391,3 @@ def _commit(run: _Run, carried: Mapping[Feature, Carried], journal: Journal | No
         return  # what was read belongs to the state before; the next run gathers evidence for this one
     seen = {feature: (run.questions[feature], plan) for feature, plan in run.plans.items()}
     keep_evidence(run.home, run.pair, run.state, seen, run.started)
-
-
-def _remember(pair: PairSpec, job: _Job, report: PairReport, started: datetime) -> None:
-    """Write down how the run went, for `status` and for the rules that ask when what was last seen."""
-    store = PairStore(job.home.state_dir, pair.name)
-    last = _last_run(store)
-    now = clock()
-    record = LastRun(
-        run_id=job.run_id,
-        started_at=started,
-        finished_at=now,
-        exit_code=report.exit_code,
-        good_at=now if report.exit_code == 0 else last.good_at if last else None,
-        generation=report.generation or (last.generation if last else 0),
-        digest=report.digest,
-        counts={f"{feature.value}.{word}": n for feature, one in report.features.items() for word, n in _counts(one)},
-        observed={**(last.observed if last else {}), **dict.fromkeys(report.observed, started)},
-    )
-    save_last_run(store.folder, record)
-
-
-def _counts(one: FeatureReport) -> list[tuple[str, int]]:
-    return [
-        ("add", one.add),
-        ("update", one.update),
-        ("remove", one.remove),
-        ("confirmed", one.confirmed),
-        ("failed", one.failed),
-    ]
-
-
-def _last_run(store: PairStore) -> LastRun | None:
-    """The record of the last run; one that cannot be read is as good as none (`status` tells)."""
-    last = load_last_run(store.folder)
-    return last if isinstance(last, LastRun) else None

@@ -159,14 +159,19 @@ def _link_loose(forest: Forest, bundles: Bundles, nodes: list[Node], bounds: lis
         if isinstance(node, Row) or side is None:
             continue
         found = known.get((side, node.native_key)) if node.native_key is not None else None
-        if found is None:
-            still.append(number)
+        same = found is not None and _kind(nodes[bundles.members[found][0]]) is _kind(node)
+        if found is None or not same:
+            still.append(number)  # a service may give an old key to something else
         else:
             forest.join(found, bundle)
             how[bundle] = "native key"
     if match is Match.TITLE_YEAR:
         _link_titles(forest, homes, nodes, bounds, still, how)
     return how
+
+
+def _kind(node: Node) -> Kind | None:
+    return node.item.kind if node.item is not None else None
 
 
 def fold(title: str) -> str:

@@ -35,7 +35,8 @@ from cwsync.model import (
     Snapshot,
 )
 from cwsync.model.codec import encode_item, encode_value
-from cwsync.planner.decide import Decision, decide
+from cwsync.planner.decide import decide
+from cwsync.planner.decision import Decision
 from cwsync.planner.guards import Facts, judge
 from cwsync.planner.history import split_plays
 from cwsync.planner.identity import Record, link
@@ -50,7 +51,8 @@ class Question:
     `now` is the moment as of which the plan is made (a saved plan is made again as of its own);
     `wall` is the true time and `last_at` the end of the last run, for the clock guard
     alone. `union` says in words why the baseline's agreements do not count (filters changed, too
-    old ...), or is None. `baseline_digest` stands for the baseline in the plan's digest.
+    old ...), or is None. `baseline_digest` stands for the baseline in the plan's digest. `frozen` maps
+    ids of records that other pairs have just written on one of these accounts to the reason to wait.
     """
 
     pair: str
@@ -71,6 +73,7 @@ class Question:
     until: date | None = None
     adds_only: bool = False
     limit: int | None = None
+    frozen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def rules_of(question: Question) -> Rules:
         since=question.since,
         until=question.until,
         adds_only=question.adds_only,
+        frozen=question.frozen,
         unscoped=spec.since is None and spec.until is None and len(spec.types) == len(Kind),
     )
 
