@@ -34,8 +34,12 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)
-	$(BIN)/python bench/run.py
+# Measured as a user would install it: built and byte-compiled, not from the checkout.
+bench:
+	$(PYTHON) -m venv build/bench
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check .
+	build/bench/bin/python bench/run.py $(BENCH)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work

@@ -4,7 +4,7 @@ Each figure is the median of five runs after one that is not counted, taken from
 system's own accounting of the finished process. `make bench` installs cwsync as a user would (built,
 byte-compiled), because a checkout without compiled files starts slower.
 
-    python bench/run.py [--only NAME] [--runs N]
+    make bench BENCH="--only 1000 --runs 5"
 """
 
 from __future__ import annotations
