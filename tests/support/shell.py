@@ -97,6 +97,8 @@ class Shell:
         """The same, with every command behind these words: ``setpriv ...``, ``sh -c ...``."""
         other = copy(self)
         other.program = [*words, *self.program]
+        # Another user or umask must not leave its mark on the compiled modules of the project.
+        other.environ = {**self.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         return other
 
     def after(self, script: str) -> Shell:
