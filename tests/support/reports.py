@@ -61,9 +61,16 @@ def add(title: str, year: int = 2000, score: int = 80) -> ChangeReport:
     return ChangeReport(change(Op.ADD, movie(title, year), None, Rated(score)))
 
 
-def note(reason: str, item: Item | None = None, source: Value | None = None, target: Value | None = None) -> Note:
+def note(
+    reason: str,
+    item: Item | None = None,
+    source: Value | None = None,
+    target: Value | None = None,
+    *,
+    undecided: bool = False,
+) -> Note:
     item = item or movie()
-    return Note(Feature.RATINGS, item.key() or "?", item, reason, source, target)
+    return Note(Feature.RATINGS, item.key() or "?", item, reason, source, target, undecided)
 
 
 def mixed_changes() -> tuple[ChangeReport, ...]:
@@ -107,7 +114,7 @@ def mixed_pair(**fields: Any) -> PairReport:
     known: dict[str, Any] = {
         "features": features,
         "changes": mixed_changes(),
-        "conflicts": (note("both-changed: both sides moved, the source wins", movie(), Rated(80), Rated(60)),),
+        "conflicts": (note("both-changed: both sides moved", movie(), Rated(80), Rated(60), undecided=True),),
         "holds": (
             note("settling: until 12:15"),
             note("first-seen: missing since 11:58", movie("Ran", 1985), None, Rated(90)),

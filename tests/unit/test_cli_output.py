@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import logging
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cwsync.cli.output import look
+from cwsync.cli.output import look, tell_error
 from cwsync.cli.progress import bars
 from cwsync.cli.session import Session, choose_pairs
 from cwsync.engine.options import Progress
@@ -43,16 +46,45 @@ class Terminal(io.StringIO):
     ],
 )
 def test_how_pages_look(
-    monkeypatch: pytest.MonkeyPatch,
     columns: str,
     environ: dict[str, str],
     no_color: bool,
     layout: Layout,
     colour: bool,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    seen = look(Terminal(), {"TERM": "xterm", **environ}, no_color=no_color)
+    seen = look(Terminal(), {"TERM": "xterm", "COLUMNS": columns, **environ}, no_color=no_color)
     assert (seen.layout, seen.colour) == (layout, colour)
+
+
+def test_an_error_is_wrapped_at_words_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message, hint = "the state is damaged: it is no JSON", "reset-state starts anew with a union"
+    tell_error("state", message, hint, where="home")
+    assert capsys.readouterr().err == f"error: home: {message}\nhint: {hint}\n"
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    tell_error("state", message, hint, where="home")
+    assert screen.getvalue() == (
+        "error: home: the state is\n  damaged: it is no JSON\nhint: reset-state starts anew\n  with a union\n"
+    )
+
+
+def test_a_pair_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_error("stale-plan", "home-backup: the plan is another one now", None, where="home-backup")
+    assert capsys.readouterr().err == "error: home-backup: the plan is another one now\n"
+
+
+def test_how_wide_a_terminal_is() -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 37, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        assert look(stream, {"TERM": "xterm"}, no_color=True).width == 37
+        assert look(stream, {"TERM": "xterm", "COLUMNS": "99"}, no_color=True).width == 99
+    os.close(ours)
+    assert look(Terminal(), {"TERM": "xterm", "COLUMNS": "x"}, no_color=True).width == 80
 
 
 def test_a_pipe_is_plain() -> None:

@@ -127,6 +127,7 @@ def test_a_saved_plan(world: World) -> None:
     moved = world(last.removeprefix("next: "))
     assert (moved.returncode, world.rated()) == (4, 0)
     assert moved.stderr.startswith("error: home-backup: ")
+    assert moved.stderr.count("home-backup: ") == 1
     world.rate(*range(20))
     assert world(last.removeprefix("next: ")).returncode == 0
     assert world.rated() == 20
@@ -191,3 +192,77 @@ def test_reset_state_asks(world: World) -> None:
     assert "first run" in world("plan").stdout
     done = json.loads(world("reset-state home-backup --yes --json").stdout)
     assert (done["command"], done["done"]) == ("reset-state", True)
+
+
+def test_damaged_state_is_called_damaged(world: World) -> None:
+    assert "- there is no baseline yet\n" in world("reset-state home-backup").stdout
+    world("run --apply")
+    (world.folder / "state" / "pairs" / "home-backup" / "state.json").write_text("{")
+    told = world("status")
+    assert told.returncode == 7
+    row = told.stdout.splitlines()[1]
+    assert "damaged" in row
+    assert "never" not in row
+    shown = world("reset-state home-backup").stdout
+    assert "the state cannot be read" in shown
+    assert "there is no" not in shown
+
+
+def test_what_explain_finds(world: World) -> None:
+    titles = ["$", "[/]", "1", "Rosemary's Baby", "Alpha +1", "Alpha 21"]
+    items = [
+        {"type": "movie", "title": title, "year": 1968, "ids": {"imdb": f"tt{1000000 + n}", "tmdb": n + 1}, "rating": 8}
+        for n, title in enumerate(titles)
+    ]
+    document = {"schema": 1, "feature": "ratings", "items": items}
+    (world.folder / "home" / "ratings.json").write_text(json.dumps(document))
+    found = {
+        "$": ["$"],
+        "[/]": ["[/]"],
+        "+1": ["Alpha +1"],
+        "rosemarys": [],
+        "ROSEMARY S": ["Rosemary's Baby"],
+        "alpha": ["Alpha +1", "Alpha 21"],
+        "tmdb:3": ["1"],
+        "?!": [],
+        " ": [],
+    }
+    for text, wanted in found.items():
+        traces = json.loads(world(shlex.join(("explain", "home-backup", text, "--json"))).stdout)["traces"]
+        assert sorted(trace["title"] for trace in traces) == wanted
+
+
+def test_explain_names_few_of_many_ids(world: World) -> None:
+    ids = {"imdb": "tt1000001", "tmdb": 1, "tvdb": 2, "trakt": 3}
+    document = {
+        "schema": 1,
+        "feature": "ratings",
+        "items": [{"type": "movie", "title": "Film", "ids": ids, "rating": 8}],
+    }
+    for account in ("home", "backup"):
+        (world.folder / account).mkdir(exist_ok=True)
+        (world.folder / account / "ratings.json").write_text(json.dumps(document))
+    told = world("explain home-backup film").stdout
+    assert "  linked    shared ids: imdb_movie:tt1000001, tmdb_movie:1 and 2 more\n" in told
+    assert "  decision  adopt: both sides agree\n" in told
+
+
+def test_sides_that_differ_on_a_first_run_have_not_changed(world: World) -> None:
+    world("run --apply")
+    world("reset-state home-backup --yes")
+    file = world.folder / "backup" / "ratings.json"
+    file.write_text(file.read_text().replace('"rating": 8', '"rating": 7', 1))
+    assert "7 → 8      changed: the sides differ; home is the source\n" in world("plan").stdout
+    pairs = world.folder / "pairs.toml"
+    pairs.write_text(PAIRS.replace('target = "backup"\n', 'target = "backup"\nmode = "two-way"\n'))
+    assert "conflict: the sides differ; home wins (source)\n" in world("plan").stdout
+    assert '1 conflict settled by conflict = "source" (marked in the table; -v lists them)' in world("plan").stdout
+
+
+def test_check_reads_what_the_pair_syncs(world: World) -> None:
+    (world.folder / "home" / "watchlist.json").write_text("{")  # no pair asks for it
+    done = world("check home-backup")
+    assert done.returncode == 0
+    assert "watchlist" not in done.stdout
+    assert "  ok  reach     opened\n" in done.stdout
+    assert "  ok  ratings   20 records, 20 with ids\n" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cwsync.model import (
     Capabilities,
     CheckReport,
     Entry,
+    ErrorReport,
     ExplainReport,
     Fact,
     Feature,
@@ -94,6 +96,17 @@ def test_explain() -> None:
     assert text(explain_page(report)) == EXPLAIN
 
 
+def test_explain_says_nothing_twice() -> None:
+    play = "imdb_movie:tt0113277@2024-05-01T20:15:00Z"
+    entries = tuple(Entry(movie(), Rated(80), key) for key in ("tmdb_movie:949", play, "949", None))
+    reason = "same: nothing changed"
+    trace = TraceReport(Feature.RATINGS, "k", movie(), entries, (), (), None, "shared ids: x", "same", reason)
+    told = text(explain_page(ExplainReport("p", "x", "home", "trakt", (trace,))))
+    assert "  decision  same: nothing changed\n" in told
+    assert told.count(" · key ") == 1
+    assert " · key 949\n" in told
+
+
 def test_explain_without_a_match() -> None:
     report = ExplainReport("home-trakt", "hea\x1bt", "home", "trakt", ())
     assert text(explain_page(report)) == (
@@ -126,6 +139,24 @@ def test_status() -> None:
     assert [line.split() for line in told.splitlines()] == [line.split() for line in STATUS.splitlines()]
 
 
+def test_status_of_what_cannot_be_read() -> None:
+    damaged = ErrorReport("state", "state.json: the state is damaged: not JSON", None, 7)
+    newer = ErrorReport("state", "state.json: was written by a newer cwsync (schema 9)", None, 7)
+    lost = ErrorReport("last-run", "the record of the last run cannot be read", None, 0)
+    reports = [
+        StatusReport("a", 7, THEN, 3, THEN, error=damaged),
+        StatusReport("b", 7, error=newer),
+        StatusReport("c", 0, rows={Feature.RATINGS: 7}, error=lost),
+    ]
+    rows = [re.split(r" {2,}", line) for line in text(status_page(reports, NOW)).splitlines()[1:]]
+    ran = "2024-05-01 20:15 (30 days ago)"
+    assert rows == [
+        ["a", ran, "3", ran, "damaged", "—"],
+        ["b", "never", "—", "never", "unreadable", "—"],
+        ["c", "unreadable", "—", "unreadable", "ratings 7", "nothing"],
+    ]
+
+
 def test_check() -> None:
     reports = [
         CheckReport("home", "account at plex", ((True, "token", "env PLEX_TOKEN"), (False, "login", "401")), 6),
@@ -149,7 +180,8 @@ def test_reset() -> None:
         "- the next run unites both sides\n"
         "- removed titles may come back\n"
     )
-    assert "there is none yet" in text(reset_page("p", {}, ()))
+    damaged = text(reset_page("p", {}, ("the state cannot be read (x); it is put aside as it is",)))
+    assert damaged == ("p: the baseline would be forgotten\n- the state cannot be read (x); it is put aside as it is\n")
 
 
 HOME = AccountSpec(
@@ -236,13 +268,21 @@ def test_capabilities() -> None:
 def test_odd_score_grids_and_other_words() -> None:
     caps = Capabilities(
         "Odd",
-        {Feature.RATINGS: FeatureCaps(read=True, scores=(30, 60, 85), precision_s=5)},
+        {Feature.RATINGS: FeatureCaps(read=True, remove=True, scores=(30, 60, 85), precision_s=5)},
         timedelta(0),
         absence_certain=True,
     )
     one = text(capability_page("odd", caps))
     assert "scores 3, 6, 8.5, times to 5 s" in one
     assert "a write can be read back at once\na complete read that lacks a record proves that it is gone\n" in one
+
+
+def test_what_is_only_read_says_nothing_of_writes() -> None:
+    for staleness in (timedelta(0), timedelta(minutes=5)):
+        caps = Capabilities("List", {Feature.RATINGS: FeatureCaps(read=True)}, staleness)
+        one = text(capability_page("list", caps))
+        assert one.startswith("list: List\nit is only ever read\n\n")
+        assert "write" not in one
 
 
 def test_capability_markdown() -> None:

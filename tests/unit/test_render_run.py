@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cwsync.model import ChangeReport, ErrorReport, Feature, Mode, Op, Rated, RunReport
+from cwsync.model import ChangeReport, ErrorReport, Feature, FeatureReport, Mode, Op, Rated, RunReport
 from cwsync.render.document import PLAIN, Layout, Look
 from cwsync.render.runpage import RunView, run_page
 from cwsync.render.screen import show
@@ -15,6 +15,7 @@ from support.reports import (
     add,
     applied_pair,
     change,
+    episode,
     feature_report,
     mixed_pair,
     movie,
@@ -39,8 +40,8 @@ ratings
 
 history
    account  title         old → new                 reason
-+  trakt    Up (2009)     watched 2024-05-01 20:15  new: only the source has it
 +  trakt    Alien (1979)  watched, date unknown     new: only the source has it
++  trakt    Up (2009)     watched 2024-05-01 20:15  new: only the source has it
 
 progress
    account  title       old → new                           reason
@@ -48,7 +49,7 @@ progress
 
 conflicts: 1
   both-changed: 1
-    ratings  Heat (1995)  home 8 · trakt 6  both sides moved, the source wins
+    ratings  Heat (1995)  home 8 · trakt 6  both sides moved
 
 holds: 2
   first-seen: 1
@@ -246,11 +247,14 @@ def test_quiet_keeps_the_essentials() -> None:
 
 
 def test_a_first_run_says_what_it_does() -> None:
-    whole = text(run_report(mixed_pair(first_run=True)))
-    assert "first run: nothing is known of this pair yet, so both sides are united and nothing is removed" in whole
+    one_way = "trakt gets what home has and keeps what else it has; nothing is removed\n"
+    two_way = "both sides are united and nothing is removed\n"
     features = {Feature.RATINGS: feature_report(first_run=True), Feature.HISTORY: feature_report()}
-    part = text(run_report(pair_report(features=features, first_run=True)))
-    assert "first run of ratings: both sides are united there and nothing is removed" in part
+    for mode, what in ((Mode.ONE_WAY, one_way), (Mode.TWO_WAY, two_way)):
+        whole = text(run_report(mixed_pair(mode=mode, first_run=True)))
+        assert f"first run: nothing is known of this pair yet, so {what}" in whole
+        part = text(run_report(pair_report(mode=mode, features=features, first_run=True)))
+        assert f"first run of ratings: {what}" in part
 
 
 def test_other_states_of_a_pair() -> None:
@@ -266,3 +270,70 @@ def test_other_states_of_a_pair() -> None:
     assert unread.source is not None
     unread = replace(unread, source=replace(unread.source, complete=False))
     assert "1 to add · read incomplete" in text(run_report(pair_report(features={Feature.RATINGS: unread})))
+
+
+def test_a_feature_that_could_not_be_read_is_not_called_unchanged() -> None:
+    error = ErrorReport("data", "home/ratings.json: cut off", None, 2, Feature.RATINGS)
+    features = {Feature.RATINGS: FeatureReport(None, None), Feature.HISTORY: feature_report(same=1)}
+    shown = text(run_report(pair_report(error=error, exit_code=2, features=features)))
+    assert "\nratings: not read\nhistory: nothing to change · 1 same\n" in shown
+
+
+def test_rows_stand_by_title() -> None:
+    places = [(2, 1), (1, 10), (1, 2)]
+    parts = tuple(ChangeReport(change(Op.ADD, episode("Part", *place), None, Rated(80))) for place in places)
+    ran = ChangeReport(change(Op.UPDATE, movie("ran", 1985), Rated(60), Rated(70)))
+    changes = (add("Up"), *parts, add("Alien", 1979), ran)
+    pair = pair_report(features={Feature.RATINGS: feature_report(add=5, update=1)}, changes=changes)
+    lines = [line for line in text(run_report(pair)).splitlines() if line[:2] in ("~ ", "+ ")]
+    titles = ["ran", "Alien", "S01E02", "S01E10", "S02E01", "Up"]
+    assert [next(title for title in titles if title in line) for line in lines] == titles
+    assert pair.changes[0].change.item.title == "Up"  # the report keeps the order of the plan
+
+
+SETTLED = """\
+conflicts: 3
+  conflict: 1
+    ratings  Ran (1985)  home 8 · trakt 6  both sides changed; conflict = "skip"
+  2 conflicts settled by conflict = "source" (marked in the table; -v lists them)
+"""
+
+
+def test_a_settled_conflict_is_told_once() -> None:
+    wins = "conflict: both sides changed; home wins (source)"
+    conflicts = (
+        note(wins, movie("Up", 2009), Rated(80), Rated(60)),
+        note(
+            'conflict: both sides changed; conflict = "skip"', movie("Ran", 1985), Rated(80), Rated(60), undecided=True
+        ),
+        note(wins, movie("Alien", 1979), Rated(90), Rated(50)),
+    )
+    report = run_report(pair_report(conflicts=conflicts))
+    assert SETTLED in text(report)
+    told = text(report, RunView(verbosity=1))
+    assert '  2 conflicts settled by conflict = "source"\n' in told
+    assert "    ratings  Alien (1979)  home 9 · trakt 5  both sides changed; home wins (source)\n" in told
+    assert "conflicts: 3\n" in text(report, RunView(verbosity=-1))
+    assert "settled" not in text(report, RunView(verbosity=-1))
+
+
+GUARDS = """\
+! STOPPED by guard removes (ratings, trakt)
+! 40 of 120
+! STOPPED by guard budget (ratings, trakt)
+! 80 in 24 hours
+! hint: raise max_remove_percent in [pairs.home-trakt.guards]
+
+! STOPPED by guard overlap (ratings, trakt)
+! 60 of 120
+! hint: look
+"""
+
+
+def test_a_hint_that_guards_share_is_told_once() -> None:
+    guards = (
+        removes_guard(numbers="40 of 120"),
+        removes_guard(name="overlap", numbers="60 of 120", hint="look"),
+        removes_guard(name="budget", numbers="80 in 24 hours"),
+    )
+    assert GUARDS in text(run_report(mixed_pair(guards=guards, exit_code=4)))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cwsync.render.document import PLAIN, Gap, Grid, Layout, Line, Look, Page, Row, Tone
-from cwsync.render.screen import cells, fit, show
+from cwsync.render.screen import cells, fit, show, wrap
 
 GRID = Grid(("", "title"), [Row(("+", "千と千尋"), Tone.ADD), Row(("-", "Heat"))])
 
@@ -63,3 +63,26 @@ def test_any_text_can_be_shown(rows: list[tuple[str, str]], look: Look) -> None:
     assert shown.startswith("title\n")
     assert "\r" not in shown
     shown.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "wrapped"),
+    [
+        ("one two three", "one two\n  three"),
+        ("千と千尋の神隠し", "千と千尋の神\n  隠し"),
+        ("+ a 千と千尋の神隠し (2001)", "+ a 千と千尋\n  の神隠し\n  (2001)"),
+        ("x" * 25, "x" * 12 + "\n  " + "x" * 10 + "\n  xxx"),
+        ("e\u0301" * 13, "e\u0301" * 12 + "\n  e\u0301"),
+        ("a  b", "a  b"),
+        ("", ""),
+    ],
+)
+def test_lines_are_wrapped_by_columns(line: str, wrapped: str) -> None:
+    assert wrap(line, 12) == wrapped
+
+
+@given(st.text(alphabet="ab 千と☂🎬e\u0301", max_size=80), st.integers(12, 40), st.sampled_from([0, 2, 4]))
+def test_no_line_is_wider_than_asked_for(line: str, width: int, indent: int) -> None:
+    wrapped = wrap(line, width, indent)
+    assert max(map(cells, wrapped.split("\n"))) <= width
+    assert "".join(wrapped.split()) == "".join(line.split())

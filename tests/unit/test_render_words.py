@@ -72,3 +72,18 @@ def test_spans(length: timedelta, told: str) -> None:
 def test_counts() -> None:
     assert words.count(1, "hold") == "1 hold"
     assert words.count(2648, "change") == "2,648 changes"
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        (Item(Kind.EPISODE, (), "Breaking Bad: Ozymandias"), "Breaking Bad: Ozymandias"),
+        (Item(Kind.EPISODE, (), "Ozymandias", show_title="Breaking Bad"), "Breaking Bad Ozymandias"),
+        (Item(Kind.EPISODE, (), "Ozymandias", season=5, show_title="Breaking Bad"), "Breaking Bad S05E?? Ozymandias"),
+        (Item(Kind.EPISODE, (), "Ozymandias", number=14), "S??E14 Ozymandias"),
+        (Item(Kind.EPISODE, (ExternalId("imdb_episode:tt2301451"),)), "imdb_episode:tt2301451"),
+        (Item(Kind.EPISODE), "S??E??"),
+    ],
+)
+def test_an_episode_of_which_little_is_known(item: Item, told: str) -> None:
+    assert words.label(item) == told

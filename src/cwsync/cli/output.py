@@ -20,10 +20,15 @@ def write_out(text: str) -> None:
     try:
         _write(sys.stdout, text)
     except BrokenPipeError:
-        # Python flushes stdout once more on its way out; let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go()
     except OSError as error:
+        _let_go()
         raise UnavailableError(f"cannot write the result: {error.strerror}", where="stdout") from error
+
+
+def _let_go() -> None:
+    """Python flushes stdout once more on its way out; let that go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_err(text: str) -> None:
@@ -45,15 +50,27 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 def look(stream: TextIO | None, environ: Mapping[str, str], *, no_color: bool) -> Look:
     """How pages look on `stream`."""
-    import shutil
-
     from cwsync.render.document import PLAIN, Layout, Look
 
     if stream is None or not stream.isatty() or environ.get("TERM") in ("dumb", "unknown"):
         return PLAIN
-    width = shutil.get_terminal_size().columns
+    width = _columns(stream, environ)
     layout = Layout.TABLE if width >= MIN_TABLE else Layout.NARROW
     return Look(layout, width, colour=not (no_color or environ.get("NO_COLOR")))
+
+
+def _columns(stream: TextIO, environ: Mapping[str, str]) -> int:
+    """How wide the terminal behind `stream` is, which is not always that of stdout; 80 when it does not say."""
+    try:
+        told = int(environ.get("COLUMNS", "0"))
+    except ValueError:
+        told = 0
+    if told > 0:
+        return told
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def write_page(page: Page, *, no_color: bool) -> None:
@@ -77,9 +94,8 @@ def tell_failure(error: CwsyncError, *, as_json: bool) -> None:
 
 def tell_error(code: str, message: str, hint: str | None, *, where: str | None = None, as_json: bool = False) -> None:
     """``error: WHERE: MESSAGE`` and ``hint: ...``, or one JSON object."""
-    from cwsync.render.sanitise import sanitise
-
-    text = f"{where}: {message}" if where else message
+    # The error of a pair may name it itself.
+    text = f"{where}: {message.removeprefix(f'{where}: ')}" if where else message
     if as_json:
         import json
 
@@ -88,4 +104,18 @@ def tell_error(code: str, message: str, hint: str | None, *, where: str | None =
     lines = [f"error: {line}" if not index else f"  {line}" for index, line in enumerate(text.splitlines() or [""])]
     if hint:
         lines.append(f"hint: {hint}")
-    write_err("".join(sanitise(line, 4000) + "\n" for line in lines))
+    write_err("".join(_wrapped(line) + "\n" for line in lines))
+
+
+def _wrapped(line: str) -> str:
+    """One line for stderr: safe, and wrapped at words where that is a terminal."""
+    from cwsync.render.document import Layout
+    from cwsync.render.sanitise import sanitise
+
+    text = sanitise(line, 4000)
+    seen = look(sys.stderr, os.environ, no_color=True)
+    if seen.layout is Layout.PLAIN:
+        return text
+    from cwsync.render.screen import wrap
+
+    return wrap(text, seen.width)

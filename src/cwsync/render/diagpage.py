@@ -54,7 +54,7 @@ def _trace(trace: TraceReport, report: ExplainReport) -> Iterator[Block]:
     facts += [("unreadable", f"{sanitise(row.where)}: {sanitise(row.why)}") for row in trace.unreadable]
     facts += _baseline(trace.row, report)
     facts.append(("linked", sanitise(trace.linked) or NOTHING))
-    facts.append(("decision", f"{sanitise(trace.decision)} ({sanitise(trace.reason, 500)})"))
+    facts.append(("decision", _decision(trace)))
     for change in trace.changes:
         account = report.source if change.side.value == "source" else report.target
         facts.append(("planned", f"{change.op.symbol} {account} {transition(change)} ({why(change)})"))
@@ -63,8 +63,16 @@ def _trace(trace: TraceReport, report: ExplainReport) -> Iterator[Block]:
     yield _facts(facts)
 
 
+def _decision(trace: TraceReport) -> str:
+    """The class and the reason; a reason that begins with the name of its class says both."""
+    reason = sanitise(trace.reason, 500)
+    return reason if reason.startswith(f"{trace.decision}:") else f"{sanitise(trace.decision)} ({reason})"
+
+
 def _entry(entry: Entry) -> str:
-    key = f" · key {sanitise(entry.native_key)}" if entry.native_key is not None else ""
+    # Some name a row by one of its ids, or by that and the time of a play: both are there already.
+    told = entry.native_key is None or entry.native_key.partition("@")[0] in entry.item.tokens()
+    key = "" if told else f" · key {sanitise(entry.native_key or '')}"
     return f"{value(entry.value, dated=True)} · {id_words(entry.item)}{key}"
 
 
@@ -111,13 +119,17 @@ def _status_row(report: StatusReport, now: datetime) -> Row:
     waits = ((report.holds, "hold"), (report.parked, "parked"), (report.in_doubt, "in doubt"))
     waiting = [count(number, word, word + "s" if word == "hold" else word) for number, word in waits if number]
     exit_code = NOTHING if report.last_exit is None else str(int(report.last_exit))
+    unreadable, lost = "unreadable", report.error is not None and report.error.code == "last-run"
+    damage = None
+    if report.error is not None and not lost:
+        damage = "damaged" if "damaged" in report.error.message else unreadable
     cells = (
         report.pair,
-        _ago(report.last_at, now),
+        unreadable if lost else _ago(report.last_at, now),
         exit_code,
-        _ago(report.good_at, now),
-        ", ".join(counts) or "empty",
-        ", ".join(waiting) or "nothing",
+        unreadable if lost else _ago(report.good_at, now),
+        damage or ", ".join(counts) or "empty",
+        NOTHING if damage else ", ".join(waiting) or "nothing",
     )
     return Row(cells, Tone.ERROR if report.exit_code else Tone.PLAIN)
 
@@ -149,7 +161,5 @@ def reset_page(pair: str, rows: Mapping[Feature, int], consequences: Iterable[st
     """What would be forgotten, and what that means."""
     page: Page = [Line(f"{pair}: the baseline would be forgotten", Tone.STRONG)]
     page.append(_facts((feature.value, count(rows[feature], "record")) for feature in in_order(rows)))
-    if not rows:
-        page.append(Line("there is none yet", indent=2))
     page += [Line(f"- {sanitise(sentence, 500)}") for sentence in consequences]
     return page

@@ -90,7 +90,9 @@ def capability_page(name: str, caps: Capabilities) -> Page:
 
 
 def _general(caps: Capabilities) -> Iterator[Block]:
-    if caps.staleness:
+    if not any(can.add or can.update or can.remove for can in caps.features.values()):
+        yield Line("it is only ever read")
+    elif caps.staleness:
         yield Line(f"reads may lag behind a write for {span(caps.staleness)}")
     else:
         yield Line("a write can be read back at once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from cwsync.model import (
     ChangeReport,
     Feature,
     FeatureReport,
+    Guard,
     Mode,
     Note,
     Op,
@@ -21,13 +23,14 @@ from cwsync.model import (
 )
 from cwsync.render.document import Block, Gap, Grid, Line, Page, Row, Tone
 from cwsync.render.sanitise import sanitise
-from cwsync.render.words import count, in_order, label, transition, value, why
+from cwsync.render.words import by_title, count, in_order, label, transition, value, why
 
 MAX_CHANGES: Final = 40
 MAX_REMOVES: Final = 100  # what is taken away is shown to the end
 MAX_EXAMPLES: Final = 3
 MAX_FAILURES: Final = 40
 _TONES: Final = {Op.ADD: Tone.ADD, Op.UPDATE: Tone.UPDATE, Op.REMOVE: Tone.REMOVE}
+_POLICY: Final = re.compile(r" wins \((\w+)\)")
 _DONE: Final = (Outcome.CONFIRMED, Outcome.ALREADY)
 _OUTCOMES: Final = {
     Outcome.CONFIRMED: "",
@@ -101,7 +104,7 @@ def _pair(pair: PairReport, view: RunView, *, applied: bool) -> Iterator[Block]:
     yield from _first_run(pair)
     for feature in in_order(pair.features):
         yield from _feature(feature, pair, view, applied=applied)
-    yield from _notes("conflicts", pair.conflicts, pair, view)
+    yield from _conflicts(pair, view)
     yield from _notes("holds", pair.holds, pair, view)
     yield from _notes("skips", pair.skips, pair, view)
     for warning in pair.warnings:
@@ -117,11 +120,15 @@ def _pair(pair: PairReport, view: RunView, *, applied: bool) -> Iterator[Block]:
 def _first_run(pair: PairReport) -> Iterator[Block]:
     if not pair.first_run:
         return
+    if pair.mode is Mode.TWO_WAY:
+        what = "both sides are united and nothing is removed"
+    else:
+        what = f"{pair.target} gets what {pair.source} has and keeps what else it has; nothing is removed"
     fresh = [feature.value for feature in in_order(pair.features) if pair.features[feature].first_run]
     if fresh and len(fresh) < len(pair.features):
-        yield Line(f"first run of {', '.join(fresh)}: both sides are united there and nothing is removed")
+        yield Line(f"first run of {', '.join(fresh)}: {what}")
     else:
-        yield Line("first run: nothing is known of this pair yet, so both sides are united and nothing is removed")
+        yield Line(f"first run: nothing is known of this pair yet, so {what}")
 
 
 # --- changes ------------------------------------------------------------------------------------
@@ -143,7 +150,7 @@ def _feature(feature: Feature, pair: PairReport, view: RunView, *, applied: bool
 
 def _table(changes: list[ChangeReport], pair: PairReport, view: RunView) -> Iterator[Block]:
     everything = view.verbosity > 0
-    ordered = sorted(changes, key=lambda one: OP_ORDER[one.change.op] if one.change.op is Op.REMOVE else 0)
+    ordered = sorted(changes, key=lambda one: (OP_ORDER[one.change.op], by_title(one.change.item)))
     removes = sum(1 for one in changes if one.change.op is Op.REMOVE)
     writes = len(changes) - removes
     shown = ordered[:writes] if everything else ordered[: min(writes, MAX_CHANGES)]
@@ -163,6 +170,7 @@ def _row(one: ChangeReport, pair: PairReport) -> Row:
 
 
 def _failures(failed: list[ChangeReport], pair: PairReport, view: RunView) -> Iterator[Block]:
+    failed = sorted(failed, key=lambda one: (OP_ORDER[one.change.op], by_title(one.change.item)))
     shown = failed if view.verbosity > 0 else failed[:MAX_FAILURES]
     rows = []
     for one in shown:
@@ -178,23 +186,53 @@ def _failures(failed: list[ChangeReport], pair: PairReport, view: RunView) -> It
 # --- what was not simply written ----------------------------------------------------------------
 
 
-def _notes(name: str, notes: Sequence[Note], pair: PairReport, view: RunView) -> Iterator[Block]:
-    """Counts by code with a few examples; with ``-q`` only conflicts, and only their number."""
-    if not notes or (view.verbosity < 0 and name != "conflicts"):
+def _conflicts(pair: PairReport, view: RunView) -> Iterator[Block]:
+    """The conflicts nobody decided, and how many a policy did: those are in the table. With ``-q`` the number."""
+    if not pair.conflicts:
         return
+    undecided = [note for note in pair.conflicts if note.undecided]
     yield Gap()
-    yield Line(f"{name}: {len(notes):,}", Tone.WARN if name == "conflicts" else Tone.STRONG)
+    yield Line(f"conflicts: {len(pair.conflicts):,}", Tone.WARN if undecided else Tone.STRONG)
     if view.verbosity < 0:
         return
+    yield from _groups(undecided, pair, view)
+    settled: dict[str, list[Note]] = {}
+    for note in pair.conflicts:
+        if not note.undecided:
+            found = _POLICY.search(note.reason)
+            settled.setdefault(f'conflict = "{found[1]}"' if found else "the pair's rules", []).append(note)
+    for policy, group in sorted(settled.items()):
+        where = "" if view.verbosity > 0 else " (marked in the table; -v lists them)"
+        yield Line(f"{count(len(group), 'conflict')} settled by {policy}{where}", indent=2)
+        if view.verbosity > 0:
+            yield _examples(group, pair)
+
+
+def _notes(name: str, notes: Sequence[Note], pair: PairReport, view: RunView) -> Iterator[Block]:
+    """Counts by code with a few examples; nothing with ``-q``."""
+    if not notes or view.verbosity < 0:
+        return
+    yield Gap()
+    yield Line(f"{name}: {len(notes):,}", Tone.STRONG)
+    yield from _groups(notes, pair, view)
+
+
+def _groups(notes: Sequence[Note], pair: PairReport, view: RunView) -> Iterator[Block]:
     groups: dict[str, list[Note]] = {}
     for note in notes:
         groups.setdefault(note.code, []).append(note)
     for code, group in sorted(groups.items()):
         yield Line(f"{sanitise(code)}: {len(group):,}", indent=2)
-        shown = group if view.verbosity > 0 else group[:MAX_EXAMPLES]
-        yield Grid((), [_example(note, pair) for note in shown], indent=4)
+        ordered = sorted(group, key=lambda note: by_title(note.item))
+        shown = ordered if view.verbosity > 0 else ordered[:MAX_EXAMPLES]
+        yield _examples(shown, pair)
         if len(shown) < len(group):
             yield Line(f"… and {len(group) - len(shown):,} more (-v shows all)", Tone.DIM, indent=4)
+
+
+def _examples(notes: Iterable[Note], pair: PairReport) -> Grid:
+    ordered = sorted(notes, key=lambda note: by_title(note.item))
+    return Grid((), [_example(note, pair) for note in ordered], indent=4)
 
 
 def _example(note: Note, pair: PairReport) -> Row:
@@ -204,16 +242,20 @@ def _example(note: Note, pair: PairReport) -> Row:
 
 
 def _guards(pair: PairReport, view: RunView) -> Iterator[Block]:
-    """A block nobody can miss: which guards, their numbers, and the way through."""
+    """A block nobody can miss: which guards, their numbers, and the way through. A shared hint is told once."""
+    blocks: dict[str, list[Guard]] = {}
     for guard in pair.guards:
-        where = [guard.feature.value] if guard.feature else []
-        where += [pair.account(guard.side)] if guard.side else []
-        place = f" ({', '.join(where)})" if where else ""
+        blocks.setdefault(guard.hint, []).append(guard)
+    for hint, guards in blocks.items():
         yield Gap()
-        yield Line(f"! STOPPED by guard {guard.name}{place}", Tone.ERROR)
-        yield Line(f"! {sanitise(guard.numbers, 500)}", Tone.ERROR)
-        if guard.hint:
-            yield Line(f"! hint: {sanitise(guard.hint, 500)}")
+        for guard in guards:
+            where = [guard.feature.value] if guard.feature else []
+            where += [pair.account(guard.side)] if guard.side else []
+            place = f" ({', '.join(where)})" if where else ""
+            yield Line(f"! STOPPED by guard {guard.name}{place}", Tone.ERROR)
+            yield Line(f"! {sanitise(guard.numbers, 500)}", Tone.ERROR)
+        if hint:
+            yield Line(f"! hint: {sanitise(hint, 500)}")
     if pair.guards and pair.digest is not None and all(guard.acceptable for guard in pair.guards):
         yield Gap()
         yield Line("! to let exactly this plan through, once:")
@@ -233,6 +275,9 @@ def _summaries(pair: PairReport, *, applied: bool) -> Iterator[Block]:
         yield Line("nothing to do now; some records wait" if waiting else "in sync, nothing to do")
     for feature in in_order(pair.features):
         report = pair.features[feature]
+        if report.source is None and report.target is None:
+            yield Line(f"{feature.value}: not read", Tone.ERROR)
+            continue
         words = _made(report) if applied else _planned(report)
         tone = Tone.ERROR if report.failed else Tone.PLAIN
         yield Line(f"{feature.value}: {' · '.join((*words, *_rest(report)))}", tone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MAX_PAD: Final = 60  # one endless title must not push a whole column off the page
 _MAX_RICH: Final = 1000  # rows; rich takes seconds for more, and nobody reads them in a terminal
+_WORD: Final = re.compile(r"( *)([^ ]+)")
 _SGR: Final = {
     Tone.STRONG: "1",
     Tone.DIM: "2",
@@ -97,14 +98,41 @@ def _line(line: Line, look: Look) -> str:
     indent = line.indent if look.layout is not Layout.NARROW else min(line.indent, 2)
     if look.layout is Layout.PLAIN or line.verbatim or cells(text) + indent <= look.width:
         return _paint(" " * indent + text, line.tone, look)
-    return _paint(_wrap(text, look.width, indent), line.tone, look)
+    return _paint(wrap(text, look.width, indent), line.tone, look)
 
 
-def _wrap(text: str, width: int, indent: int) -> str:
-    """Wrapped at words, the following lines two columns further in."""
-    first, rest = " " * indent, " " * (indent + 2)
-    wrapped = textwrap.wrap(text, max(width, 12), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-    return "\n".join(wrapped)
+def wrap(text: str, width: int, indent: int = 0) -> str:
+    """Wrapped at words, the following lines two columns further in. Counts columns, not characters."""
+    lines: list[str] = []
+    line, left = "", max(width, 12) - indent
+    for gap, word in _WORD.findall(text):
+        space = gap if line else ""
+        if cells(space + word) <= left:
+            line, left = line + space + word, left - cells(space + word)
+            continue
+        room = max(width, 12) - indent - 2
+        rest = word
+        if cells(word) > room and left > len(space) + 1:  # too long for any line: it may begin on this one
+            head, rest = _cut(word, left - len(space))
+            line += space + head
+        if line:
+            lines.append(line)
+        while cells(rest) > room:
+            head, rest = _cut(rest, room)
+            lines.append(head)
+        line, left = rest, room - cells(rest)
+    indents = [indent] + [indent + 2] * len(lines)
+    return "\n".join(" " * by + one for by, one in zip(indents, [*lines, line], strict=True) if one)
+
+
+def _cut(word: str, room: int) -> tuple[str, str]:
+    """As much of `word` as fits into `room` columns (at least two), and the rest."""
+    used = 0
+    for index, char in enumerate(word):
+        used += cells(char)
+        if used > room:
+            return word[:index], word[index:]
+    return word, ""
 
 
 def _stacked(row: Row, grid: Grid, look: Look) -> str:
@@ -114,7 +142,7 @@ def _stacked(row: Row, grid: Grid, look: Look) -> str:
     head = " ".join(text for text in texts[: lead + 1] if text)
     tail = " · ".join(text for text in texts[lead + 1 :] if text)
     text = f"{head}: {tail}" if tail else head
-    return _paint(_wrap(text, look.width, min(grid.indent, 2)), row.tone, look)
+    return _paint(wrap(text, look.width, min(grid.indent, 2)), row.tone, look)
 
 
 def _aligned(grid: Grid, look: Look) -> Iterator[str]:

@@ -86,6 +86,14 @@ def label(item: Item) -> str:
     return sanitise(item.label())
 
 
+def by_title(item: Item) -> tuple[str, int, int, int, str]:
+    """Sort key of tables: by name, the seasons and episodes of a show in their order."""
+    name, year = (item.show_title, item.show_year) if item.show_title else (item.title, item.year)
+    season = -1 if item.season is None else item.season
+    number = -1 if item.number is None else item.number
+    return (name or item.label()).casefold(), year or 0, season, number, item.label()
+
+
 def id_words(item: Item) -> str:
     """``imdb tt0113277, tmdb 949``; for an episode without ids of its own, its show's."""
     own = ", ".join(f"{one.service} {one.value}" for one in sorted(item.ids, key=id_rank))
