@@ -205,12 +205,19 @@ def test_a_lock_that_is_let_go_in_time_is_no_error(shell: Shell) -> None:
     assert finish(process).code == 0
 
 
+def listens(pid: int) -> bool:
+    """Whether a process has said what it does on SIGTERM: that comes right before its first lock."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_waits_for_a_lock_can_be_stopped(shell: Shell, signum: signal.Signals) -> None:
     shell("run --apply -q")
     with held(shell, "account-home"):
         process = shell.start("run --apply --if-locked wait")
-        time.sleep(1.5)
+        until(lambda: listens(process.pid), "a run that listens to signals")
         process.send_signal(signum)
         try:
             process.wait(timeout=5)

@@ -193,16 +193,16 @@ def test_a_truncation_only_ever_loses_the_torn_tail(folder: Path) -> None:
         ]
 
 
-def test_every_flipped_bit_and_byte_is_found(folder: Path) -> None:
+def test_a_flip_in_every_byte_is_found(folder: Path) -> None:
     path = write(folder)
     good = path.read_bytes()
     for place in range(len(good)):
-        for flip in (0x01, 0x20, 0x80, 0xFF):
-            path.write_bytes(good[:place] + bytes([good[place] ^ flip]) + good[place + 1 :])
-            with pytest.raises(StateError, match="damaged") as caught:
-                read_journal(path)
-            assert caught.value.exit_code == Exit.STATE
-            assert "cwsync reset-state p" in (caught.value.hint or "")
+        flip = (0x01, 0x20, 0x80, 0xFF)[place % 4]
+        path.write_bytes(good[:place] + bytes([good[place] ^ flip]) + good[place + 1 :])
+        with pytest.raises(StateError, match="damaged") as caught:
+            read_journal(path)
+        assert caught.value.exit_code == Exit.STATE
+        assert "cwsync reset-state p" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -129,16 +129,16 @@ def test_other_accounts_make_every_fingerprint_none(
     assert baseline.rows["imdb_movie:tt0113277"].source_keys == source_keys
 
 
-def test_every_flipped_bit_and_byte_is_found(tmp_path: Path) -> None:
+def test_a_flip_in_every_byte_is_found(tmp_path: Path) -> None:
     store = PairStore(tmp_path, "p")
     store.save(small())
     good = store.path.read_bytes()
     for place in range(len(good)):
-        for flip in (0x01, 0x20, 0x80, 0xFF):
-            store.path.write_bytes(good[:place] + bytes([good[place] ^ flip]) + good[place + 1 :])
-            with pytest.raises(StateError) as caught:
-                store.load("a", "b")
-            assert caught.value.exit_code == Exit.STATE
+        flip = (0x01, 0x20, 0x80, 0xFF)[place % 4]
+        store.path.write_bytes(good[:place] + bytes([good[place] ^ flip]) + good[place + 1 :])
+        with pytest.raises(StateError) as caught:
+            store.load("a", "b")
+        assert caught.value.exit_code == Exit.STATE
 
 
 def test_every_truncation_and_every_tail_is_found(tmp_path: Path) -> None:
