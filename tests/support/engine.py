@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from hypothesis import HealthCheck, settings
+
 from cwsync import files
 from cwsync.engine import Home, RunOptions, SavedPlan, run_pairs, run_saved
 from cwsync.engine import run as engine_run
@@ -54,6 +56,18 @@ WIDE = GuardSpec(
 )
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 WINDOW = 15 * MINUTE
+
+
+SOAK = int(os.environ.get("CWSYNC_SOAK") or 0)
+_SLOW = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
+
+
+def effort(short: int, long: int, **more: Any) -> settings:
+    """How hard to search: the same few examples each time, or with CWSYNC_SOAK=N, N times `long` new ones."""
+    n = long * SOAK or short
+    return settings(
+        max_examples=n, derandomize=not SOAK, deadline=None, database=None, suppress_health_check=_SLOW, **more
+    )
 
 
 class Clock:
@@ -142,6 +156,11 @@ class World:
         self.logins[name] = Login(store, lies, AccountSpec(name, name, staleness=staleness), cls)
         return store
 
+    def oddly(self, name: str, **methods: Any) -> None:
+        """Give an account's provider other methods."""
+        login = self.logins[name]
+        login.provider = cast("type[Provider]", type("Odd", (login.provider,), methods))
+
     def pair(
         self,
         source: str,
@@ -188,12 +207,29 @@ class World:
         if self.cut_at is not None and self.effects >= self.cut_at:
             raise CutError(f"effect {self.effects}")
 
-    def run_all(self, *names: str, apply: bool = True, expect: Mapping[str, str] | None = None, **more: Any) -> RunReport:
+    def dies_at(self, word: str) -> Callable[[str], None]:
+        """For `Mischief.on_effect`: the power goes off at the next "request" or "reply"."""
+
+        def happen(name: str) -> None:
+            if name == word:
+                self.cut_at = 0
+                self._effect(name)
+
+        return happen
+
+    def run_all(
+        self, *names: str, apply: bool = True, expect: Mapping[str, str] | None = None, **more: Any
+    ) -> RunReport:
         """Run pairs (all, when none is named) as one command."""
         with self.running():
-            chosen = names or tuple(self.pairs)
-            options = RunOptions(apply=apply, **more)
-            return run_pairs(self.settings(), chosen, options, self.home, command="run", expect=expect)
+            return self._command(names or tuple(self.pairs), RunOptions(apply=apply, **more), expect)
+
+    def _command(self, names: Sequence[str], options: RunOptions, expect: Mapping[str, str] | None = None) -> RunReport:
+        return run_pairs(self.settings(), names, options, self.home, command="run", expect=expect)
+
+    def again(self, **options: Any) -> PairReport:
+        """Run the first pair inside a `running` block, whose hooks a test may have changed."""
+        return self._command([next(iter(self.pairs))], RunOptions(**options)).pairs[0]
 
     def run(self, name: str | None = None, *, apply: bool = True, **more: Any) -> PairReport:
         """Run one pair (the only one, unless named)."""
@@ -261,7 +297,15 @@ def behave(lies: Lies) -> None:
     honest = Lies()
     for name in ("fail_opens", "fail_reads", "fail_apply", "lose_reply", "lost", "refuse", "lag_reads", "lag_for"):
         setattr(lies, name, getattr(honest, name))
-    for name in ("drop", "drop_tokens", "claim_complete", "repeat", "unstable_watermark", "before_apply", "before_read"):
+    for name in (
+        "drop",
+        "drop_tokens",
+        "claim_complete",
+        "repeat",
+        "unstable_watermark",
+        "before_apply",
+        "before_read",
+    ):
         setattr(lies, name, getattr(honest, name))
     lies.hidden = []
 

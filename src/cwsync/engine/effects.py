@@ -17,19 +17,27 @@ _MAY_HAVE_LANDED = frozenset({Outcome.CONFIRMED, Outcome.UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A write that happened, or may have, and when."""
+    """An add or an update that happened on one side, or may have, and when."""
 
-    change: Change
+    feature: Feature
+    side: Side
+    item: Item
     at: datetime
+
+
+def touch(change: Change, at: datetime) -> list[Touch]:
+    """What a write touched; a removal takes nothing off any watchlist."""
+    return [] if change.op is Op.REMOVE else [Touch(change.feature, change.side, change.item, at)]
 
 
 def touches(carried: Mapping[Feature, Carried], now: datetime) -> list[Touch]:
     """The writes of a run that happened, or may have."""
     return [
-        Touch(receipt.change, one.at or now)
+        found
         for one in carried.values()
         for receipt in one.receipts
         if receipt.outcome in _MAY_HAVE_LANDED
+        for found in touch(receipt.change, one.at or now)
     ]
 
 
@@ -45,10 +53,8 @@ def with_side_effects(
         hits = {
             token: one.at
             for one in touched
-            if one.change.side is side
-            and one.change.op is not Op.REMOVE
-            and one.change.feature in caps[side].drops_from_watchlist
-            for token in _watchlist_tokens(one.change.item)
+            if one.side is side and one.feature in caps[side].drops_from_watchlist
+            for token in _watchlist_tokens(one.item)
         }
         if hits:
             rows = {key: _marked(row, side, hits, caps[side]) for key, row in watchlist.rows.items()}

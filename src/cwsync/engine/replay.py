@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from cwsync.engine.effects import Touch, with_side_effects
+from cwsync.engine.effects import Touch, touch, with_side_effects
 from cwsync.engine.questions import fingerprint
 from cwsync.engine.sides import Sides
 from cwsync.errors import StateError
@@ -71,8 +71,8 @@ async def replay(
         writes, doubts = _judge(mine, never)
         known = features.get(feature) or Baseline(feature, fingerprint=_fingerprint(pair, feature))
         features[feature] = absorb(known, writes, doubts, settle)
-        touched += [Touch(write.change, write.at) for write in writes]
-        touched += [Touch(doubt.change, doubt.at) for doubt in doubts]
+        touched += [one for write in writes for one in touch(write.change, write.at)]
+        touched += [one for doubt in doubts for one in touch(doubt.change, doubt.at)]
         n_confirmed += len(writes)
         n_doubt += len(doubts)
     features = with_side_effects(features, caps, touched)

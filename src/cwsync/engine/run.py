@@ -14,7 +14,7 @@ from cwsync.engine.carry import Carried, Carrier
 from cwsync.engine.commit import committed, swept
 from cwsync.engine.effects import touches, with_side_effects
 from cwsync.engine.fastpath import keep_evidence, unchanged
-from cwsync.engine.neighbours import frozen_by_others
+from cwsync.engine.neighbours import frozen_by_others, touched_by_others
 from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
 from cwsync.engine.questions import ask, capabilities_of, distrusted
 from cwsync.engine.remember import last_run, remember
@@ -252,6 +252,10 @@ async def _plan(run: _Run, sides: Sides) -> None:
 
     readings = await read_all(sides, features, tell)
     frozen = frozen_by_others(run.pairs, run.pair, run.home, clock())
+    touched = touched_by_others(run.pairs, run.pair, run.home, _observed_at(run, Feature.WATCHLIST))
+    if touched:
+        marked = with_side_effects(run.state.features, capabilities_of(run.pair), touched)
+        run.state = replace(run.state, features=marked)
     run.home.on_progress(Progress(run.pair.name, "planning", 0, None))
     for spec in run.specs:
         reading = readings.get(spec.feature)

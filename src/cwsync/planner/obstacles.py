@@ -48,7 +48,7 @@ def _not_wanted(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | No
         return None
     # Neither propagated nor undone: the row remembers who has it now.
     one, other = sight.value(Side.SOURCE), sight.value(Side.TARGET)
-    row = replace(sight.row, source=one, target=other, seen=None)
+    row = replace(sight.row, source=one, target=other, seen=None, parked=None)
     kept = note(sight, rules, Class.SKIP, f"remove-off: {want.reason}; kept, because remove = false")
     return replace(kept, row=learn(sight.record, row, Class.SKIP), stored=True)
 

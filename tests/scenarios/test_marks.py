@@ -1,0 +1,291 @@
+"""Our own writes and what becomes of them: settling, in doubt, refused, and what a service does by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cwsync.model import Feature, Item, MarkKind, Mode, Op, Outcome, RemoveMode
+from support.engine import DAY, HOUR, MINUTE, WINDOW, World, codes, did
+from support.memory import Store, capable, shown
+from support.world import at, listed, movie, played, rated
+
+RATINGS, WATCHLIST, HISTORY = Feature.RATINGS, Feature.WATCHLIST, Feature.HISTORY
+AT_ONCE = timedelta(0)
+ONE, TWO = movie(1), movie(2)
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def slow(world: World, *features: Feature, **rules) -> tuple[Store, Store]:
+    """Two accounts whose reads may lag for a quarter of an hour; both hold films 2 and 9."""
+    home, away = world.account("home", staleness=WINDOW), world.account("away", staleness=WINDOW)
+    for store in (home, away):
+        store.put(RATINGS, (TWO, rated(5, world.clock())), (movie(9), rated(5, world.clock())))
+    world.pair("home", "away", *(features or (RATINGS,)), **({"hold_removed": AT_ONCE} | rules))
+    world.run()
+    world.clock.tick(HOUR)
+    return home, away
+
+
+# --- lag ---------------------------------------------------------------------------------------------
+
+EDITS = {
+    "add": lambda home, now: home.put(RATINGS, (ONE, rated(8, now))),
+    "update": lambda home, now: home.change(RATINGS, TWO, rated(9, now)),
+    "remove": lambda home, _now: home.take(RATINGS, TWO),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_I5_a_read_that_lags_behind_our_write_is_no_edit_of_the_user(world, edit):
+    home, away = slow(world)
+    lies = world.logins["away"].lies
+    lies.lag_for = WINDOW - MINUTE
+    EDITS[edit](home, world.clock())
+    assert len(world.run().changes) == 1
+    sent = len(lies.sent)
+    for _ in range(16):
+        world.clock.tick(MINUTE)
+        assert did(world.run()) == []
+    assert (len(lies.sent), len(world.logins["home"].lies.sent)) == (sent, 0)
+    assert shown(home, RATINGS) == shown(away, RATINGS)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_I5_a_read_that_comes_and_goes_within_the_window_changes_nothing(world, edit):
+    """Lag is not monotonic: one read shows our write, the next does not, the one after does again."""
+    home, away = slow(world)
+    lies = world.logins["away"].lies
+    old = list(away.rows[RATINGS])
+    EDITS[edit](home, world.clock())
+    world.run()
+    item = ONE if edit == "add" else TWO
+    for n in range(15):
+        lies.hidden = []
+        if n % 2:
+            lies.hide(RATINGS, item, [row for row in old if row.item == item], until=world.clock() + MINUTE)
+        assert did(world.run()) == []
+        world.clock.tick(MINUTE)
+    world.settle()
+    assert shown(home, RATINGS) == shown(away, RATINGS)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("looks", [1, 2])
+def test_I5_a_write_of_one_pair_lags_in_another_pair_of_that_account(world, looks, cut):
+    """b gets a film through a-b; then b's reads, for c-b, do not show it yet (or not any more)."""
+    a, b, c = (world.account(name, staleness=WINDOW) for name in "abc")
+    for store in (a, b, c):
+        store.put(RATINGS, (TWO, rated(7)))
+    for store in (a, c):
+        store.put(RATINGS, (ONE, rated(8)))
+    world.pair("a", "b", RATINGS)
+    world.pair("b", "c", RATINGS)
+    if cut:  # the pair that writes dies before it can note that it wrote; it is not run again for now
+        world.logins["b"].lies.on_effect = world.dies_at("reply")
+        assert world.cut(10_000, "a-b")
+        world.logins["b"].lies.on_effect = lambda _name: None
+    names = ("b-c",) if cut else ("a-b", "b-c")
+    world.run_all(*names)
+    world.logins["b"].lies.hide(RATINGS, ONE, [], until=world.clock() + WINDOW)
+    for minutes in (1, 11, 2)[: looks + 1]:
+        world.clock.tick(minutes * MINUTE)
+        world.run_all(*names, full=True)
+    assert [change for change, _ in c.wire if change.op is Op.REMOVE] == []
+    assert shown(c, RATINGS) == shown(a, RATINGS)
+
+
+# --- in doubt ----------------------------------------------------------------------------------------
+
+
+def lost(world: World, *, landed: bool) -> tuple[Store, Store]:
+    """The update of film 2 to 9 was sent to `away` and never answered."""
+    home, away = slow(world)
+    home.change(RATINGS, TWO, rated(9, world.clock()))
+    old = list(away.rows[RATINGS])
+    world.logins["away"].lies.lose_reply = frozenset({world.logins["away"].lies.applies + 1})
+    report = world.run()
+    assert ([one.outcome for one in report.changes], report.exit_code) == ([Outcome.UNKNOWN], 3)
+    if not landed:
+        away.rows[RATINGS] = old
+    mark = world.rows(RATINGS)[TWO.key() or ""].mark
+    assert mark is not None
+    assert mark.kind is MarkKind.DOUBT
+    world.clock.tick(WINDOW - MINUTE)
+    frozen = world.run()
+    assert (did(frozen), codes(frozen.holds)) == ([], ["settling"])
+    world.clock.tick(2 * MINUTE)
+    return home, away
+
+
+def test_a_write_in_doubt_that_landed_is_learnt_and_not_sent_again(world):
+    _home, away = lost(world, landed=True)
+    report = world.run()
+    assert (did(report), report.exit_code) == ([], 0)
+    assert len(world.logins["away"].lies.sent) == 1
+    away.change(RATINGS, TWO, rated(3, world.clock()))
+    assert did(world.run()) == ["~source Film 2 (1952) 3 confirmed"]
+
+
+def test_a_write_in_doubt_that_never_landed_is_planned_again(world):
+    home, away = lost(world, landed=False)
+    assert did(world.run()) == ["~target Film 2 (1952) 9 confirmed"]
+    assert shown(home, RATINGS) == shown(away, RATINGS)
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_write_in_doubt_over_which_someone_wrote_is_a_conflict_that_is_told(world, landed):
+    _home, away = lost(world, landed=landed)
+    away.change(RATINGS, TWO, rated(2, world.clock()))
+    report = world.run()
+    assert did(report) == ["~target Film 2 (1952) 9 confirmed"]
+    assert codes(report.conflicts) == ["conflict"]
+    assert "someone wrote" in report.changes[0].change.reason
+
+
+def test_a_write_in_doubt_never_leads_to_a_removal_by_a_guess(world):
+    """The add was never answered and nothing is there; meanwhile the source lost it too, and then it shows up."""
+    home, away = slow(world, mode=Mode.ONE_WAY, remove_mode=RemoveMode.MIRROR)
+    home.put(RATINGS, (ONE, rated(8, world.clock())))
+    lies = world.logins["away"].lies
+    lies.lose_reply = frozenset({lies.applies + 1})
+    world.run()
+    world.clock.tick(HOUR)
+    away.change(RATINGS, ONE, rated(2, world.clock()))
+    home.take(RATINGS, ONE)
+    report = world.run()
+    assert (did(report), codes(report.holds), report.exit_code) == ([], ["doubt"], 3)
+
+
+TWICE = ["lost", "cut"]
+
+
+@pytest.mark.parametrize("second", TWICE)
+def test_what_was_concluded_about_a_doubt_survives_a_second_accident(world, second):
+    """A 9 landed unanswered; the user's 1 on the other side is then cut or lost on its way: it must still win."""
+    home, away = lost(world, landed=True)
+    home.change(RATINGS, TWO, rated(1, world.clock()))
+    lies = world.logins["away"].lies
+    if second == "lost":
+        lies.fail_apply = frozenset()
+        lies.lose_reply = frozenset({lies.applies + 1})
+        old = list(away.rows[RATINGS])
+        assert [one.outcome for one in world.run().changes] == [Outcome.UNKNOWN]
+        away.rows[RATINGS] = old  # it never landed
+    else:
+        at_request = lies.on_effect
+        lies.on_effect = world.dies_at("request")
+        assert world.cut(10_000)
+        lies.on_effect = at_request
+    world.settle()
+    assert shown(home, RATINGS) == shown(away, RATINGS)
+    assert getattr(home.held(RATINGS, TWO)[0], "score", None) == 10
+
+
+# --- refusals ----------------------------------------------------------------------------------------
+
+
+def test_a_refused_record_is_parked_and_tried_again_after_longer_and_longer_waits(world):
+    home, _away = slow(world)
+    home.put(RATINGS, (ONE, rated(8)), (movie(3), rated(7)))
+    lies = world.logins["away"].lies
+    lies.refuse = {ONE.ids[0]: (Outcome.NOT_FOUND, "no-such-title")}
+    first = world.run()
+    assert did(first) == ["+target Film 1 (1951) 8 not_found", "+target Film 3 (1953) 7 confirmed"]
+    assert first.exit_code == 3
+    for hours in (1, 6, 24, 72, 168, 168):
+        world.clock.tick(hours * HOUR - MINUTE)
+        waiting = world.run()
+        assert (did(waiting), codes(waiting.skips)) == ([], ["parked"]), hours
+        world.clock.tick(MINUTE)
+        assert did(world.run()) == ["+target Film 1 (1951) 8 not_found"], hours
+    lies.refuse = {}
+    world.clock.tick(8 * DAY)
+    assert did(world.run()) == ["+target Film 1 (1951) 8 confirmed"]
+    assert codes(world.run().skips) == []
+
+
+def test_I17_what_failed_keeps_its_baseline_and_the_others_commit(world):
+    home, away = slow(world)
+    for n in range(3, 7):
+        for store in (home, away):
+            store.put(RATINGS, (movie(n), rated(5)))
+    world.run()
+    before = world.rows(RATINGS)
+    for n in range(3, 7):
+        home.change(RATINGS, movie(n), rated(9))
+    world.logins["away"].lies.refuse = {
+        movie(3).ids[0]: (Outcome.REJECTED, "bad"),
+        movie(4).ids[0]: (Outcome.UNKNOWN, "timeout"),
+        movie(5).ids[0]: (Outcome.NOT_SENT, "quota"),
+    }
+    world.run()
+    after = world.rows(RATINGS)
+    for n, moved in ((3, False), (4, False), (5, False), (6, True)):
+        was, row = before[movie(n).key() or ""], after[movie(n).key() or ""]
+        assert ((row.source, row.target) != (was.source, was.target)) is moved, n
+
+
+def test_an_outage_parks_nothing(world):
+    home, _away = slow(world)
+    home.put(RATINGS, (ONE, rated(8)))
+    lies = world.logins["away"].lies
+    lies.fail_apply = frozenset({lies.applies + 1})
+    report = world.run()
+    assert (did(report), report.exit_code) == (["+target Film 1 (1951) 8 not_sent"], 75)
+    assert did(world.run()) == ["+target Film 1 (1951) 8 confirmed"]
+
+
+# --- what a service does by itself -------------------------------------------------------------------
+
+
+def watching(world: World, *, pairs: int) -> tuple[Store, Store]:
+    """`away` takes a film off its watchlist once it was watched; both hold two films on their lists."""
+    drops = capable(drops_from_watchlist=frozenset({HISTORY}))
+    home, away = world.account("home"), world.account("away", drops, staleness=WINDOW)
+    for store in (home, away):
+        store.put(WATCHLIST, (ONE, listed()), (TWO, listed()))
+    if pairs == 1:
+        world.pair("home", "away", HISTORY, WATCHLIST, hold_removed=AT_ONCE)
+    else:
+        world.pair("home", "away", HISTORY, name="plays", hold_removed=AT_ONCE)
+        world.pair("home", "away", WATCHLIST, name="list", hold_removed=AT_ONCE)
+    world.run_all()
+    world.clock.tick(HOUR)
+    return home, away
+
+
+def _listed(store: Store, item: Item) -> bool:
+    return bool(store.held(WATCHLIST, item))
+
+
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_a_drop_that_our_own_write_caused_is_not_a_users_removal(world, pairs):
+    home, away = watching(world, pairs=pairs)
+    home.put(HISTORY, (ONE, played(at(0))))
+    for _ in range(4):
+        world.run_all()
+        world.clock.tick(10 * MINUTE)
+    assert (_listed(home, ONE), _listed(away, ONE), _listed(away, TWO)) == (True, False, True)
+    world.clock.tick(HOUR)
+    home.take(WATCHLIST, TWO)
+    world.run_all()
+    assert not _listed(away, TWO), "the user's own removal still goes through"
+
+
+def test_I7_a_cut_run_remembers_what_its_writes_made_the_service_drop(world, tmp_path):
+    for n in range(1, 60):
+        place = World(tmp_path / str(n))
+        home, _ = watching(place, pairs=1)
+        home.put(HISTORY, (ONE, played(at(0))))
+        if not place.cut(n):
+            assert n > 20
+            return
+        place.settle()
+        assert _listed(home, ONE), f"cut at effect {n}"
+    pytest.fail("the run never ended")
