@@ -36,7 +36,8 @@ from cwsync.model import (
     Settings,
     Side,
 )
-from cwsync.planner.plan import FeaturePlan, Question, guarded, pair_digest, plan_feature, standing
+from cwsync.planner.digest import pair_digest
+from cwsync.planner.plan import FeaturePlan, Question, guarded, plan_feature, standing
 from cwsync.state import (
     Header,
     Journal,

@@ -5,10 +5,8 @@ Same inputs, same bytes out, whatever the order of pages, the hash seed, the loc
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -34,9 +32,9 @@ from cwsync.model import (
     Side,
     Snapshot,
 )
-from cwsync.model.codec import encode_item, encode_value
 from cwsync.planner.decide import decide
 from cwsync.planner.decision import Decision
+from cwsync.planner.digest import plan_digest, snapshot_digest
 from cwsync.planner.guards import Facts, judge
 from cwsync.planner.history import split_plays
 from cwsync.planner.identity import Record, link
@@ -266,7 +264,7 @@ class _Tally:
             wall=question.wall,
             last_at=question.last_at,
         )
-        digests = {side: _snapshot_digest(question, side) for side in Side}
+        digests = {side: snapshot_digest(question.snapshots[side], question.caps[side]) for side in Side}
         plan = FeaturePlan(
             feature=question.spec.feature,
             changes=tuple(changes),
@@ -285,7 +283,7 @@ class _Tally:
         )
         if question.limit is not None:
             plan = _limited(plan, question.limit)
-        return replace(plan, digest=_digest(plan, question.baseline_digest))
+        return replace(plan, digest=_named(plan, question.baseline_digest))
 
 
 def _limited(plan: FeaturePlan, limit: int) -> FeaturePlan:
@@ -350,55 +348,12 @@ def _as_note(change: Change, reason: str) -> Note:
     return Note(change.feature, change.key, change.item, reason, values[Side.SOURCE], values[Side.TARGET])
 
 
-def _snapshot_digest(question: Question, side: Side) -> str:
-    snapshot = question.snapshots[side]
-    if question.caps[side].exact_watermark and snapshot.watermark is not None:
-        return f"{snapshot.account_id} {snapshot.watermark}"  # a digest of everything already
-    return snapshot_digest(snapshot)
-
-
-def snapshot_digest(snapshot: Snapshot) -> str:
-    """A digest of what a snapshot says, whatever the order in which it came."""
-    total = hashlib.sha256()
-    total.update(f"{snapshot.account_id}\n{snapshot.complete}\n{len(snapshot.entries)}\n".encode())
-    lines = [
-        f"{entry.native_key}|{entry.item.kind}|{entry.item.ids}|{entry.item.show_ids}"
-        f"|{entry.item.season}|{entry.item.number}|{entry.value!r}"
-        for entry in snapshot.entries
-    ]
-    lines += [f"unread|{row.where}|{row.native_key}" for row in snapshot.undecoded]
-    lines.sort()
-    total.update("\n".join(lines).encode("utf-8", "surrogatepass"))
-    return total.hexdigest()
-
-
-def _digest(plan: FeaturePlan, baseline_digest: str) -> str:
+def _named(plan: FeaturePlan, baseline_digest: str) -> str:
     """The name of a plan: what it does and on what it stands; no words, no times of the run."""
-    body = [
-        plan.feature.value,
-        baseline_digest,
-        plan.snapshot_digests[Side.SOURCE],
-        plan.snapshot_digests[Side.TARGET],
-        [_change_line(change) for change in plan.changes],
-        [[note.key, note.code] for notes in (plan.conflicts, plan.holds, plan.skips) for note in notes],
-        [[guard.name, guard.side, guard.numbers] for guard in plan.guards if guard.name != "clock"],
-    ]
-    return hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).hexdigest()
-
-
-def _change_line(change: Change) -> Sequence[object]:
-    return [
-        change.op.value,
-        change.side.value,
-        change.key,
-        encode_item(change.item)[:2],
-        change.native_key,
-        encode_value(change.before),
-        encode_value(change.after),
-    ]
-
-
-def pair_digest(digests: Iterable[tuple[Feature, str]]) -> str:
-    """The digest that names the plans of a pair together: what `--accept` takes."""
-    text = "\n".join(f"{feature.value}:{digest}" for feature, digest in digests)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return plan_digest(
+        plan.feature,
+        (baseline_digest, plan.snapshot_digests[Side.SOURCE], plan.snapshot_digests[Side.TARGET]),
+        plan.changes,
+        (*plan.conflicts, *plan.holds, *plan.skips),
+        plan.guards,
+    )
