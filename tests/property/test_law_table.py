@@ -78,8 +78,10 @@ def one_way(base: tuple[str, str], shown: tuple[str, str], *, mirror: bool) -> s
     if source == "-":
         if target == "-":
             return "nothing"
-        if base[0] != "-":
-            return "hold" if target == "?" else "delete target"
+        if base[0] != "-" and target == "?":
+            return "hold"
+        if "-" not in base:
+            return "delete target"
         return "delete target" if mirror and target != "?" else "nothing"
     if target == "?":
         return "nothing" if source == base[0] and base[1] != "-" else "hold"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,10 +107,8 @@ class Machine(RuleBasedStateMachine):
     @rule(name=names, n=st.integers(1, 4), services=st.sampled_from(("imdb tmdb", "imdb", "tmdb")))
     def rekey(self, name: str, n: int, services: str) -> None:
         """The service knows a film by other ids from now on; the row stays what it was."""
-        store = self.store(name)
-        rows = [(movie(n, services=services), row.value) for row in store.rows[RATINGS] if same(row.item, FILMS[n - 1])]
-        store.take(RATINGS, FILMS[n - 1])
-        store.put(RATINGS, *rows)
+        rows, film = self.store(name).rows[RATINGS], movie(n, services=services)
+        rows[:] = [replace(row, item=film) if same(row.item, FILMS[n - 1]) else row for row in rows]
 
     # --- the world -----------------------------------------------------------------------------------
 

@@ -149,9 +149,9 @@ def _one_way(sight: Sight, rules: Rules) -> Answer:
         return _untouched(sight, "unknown: the source could not be read for this record")
     if target is Missing.ABSENT:
         return _drop(sight)
-    if row.source is not None:
-        if target is Missing.UNKNOWN:
-            return _blind(sight, Side.TARGET, rules)
+    if row.source is not None and target is Missing.UNKNOWN:
+        return _blind(sight, Side.TARGET, rules)
+    if row.source is not None and row.target is not None:
         return Want(Side.TARGET, None, f"gone: from {here}")
     if target is Missing.UNKNOWN:
         return _untouched(sight, "unknown: the target could not be read for this record")

@@ -50,7 +50,7 @@ def split_plays(record: Record, within_s: float) -> list[Record]:
     records: list[Record] = []
     rows = list(record.rows)
     for source, target in joined:
-        row = _take(rows, source, target)
+        row = _take(rows, record.key, source, target)
         records.append(_one(record, source, target, row))
     records += [_one(record, None, None, row) for row in rows]
     return _named(records)
@@ -85,17 +85,33 @@ def _match(
     return found
 
 
-def _take(rows: list[Row], source: _Copies | None, target: _Copies | None) -> Row | None:
-    """The row that holds one of these two plays, taken out of `rows`."""
+def _take(rows: list[Row], key: str, source: _Copies | None, target: _Copies | None) -> Row | None:
+    """The row that holds one of these two plays, taken out of `rows`.
+
+    A row without a value (a refused play, a write in doubt, a first sighting) belongs to the play that
+    its mark or its key names.
+    """
     for index, row in enumerate(rows):
         if _holds(row, Side.SOURCE, source) or _holds(row, Side.TARGET, target):
+            return rows.pop(index)
+    names = [_play_key(key, play[0].value.at) for play in (source, target) if play is not None]
+    for index, row in enumerate(rows):
+        if not row.agreed and row.key.partition("#")[0] in names:
             return rows.pop(index)
     return None
 
 
+def _play_key(key: str, at: When) -> str:
+    return f"{key}@{format_when(at) or 'unknown'}"
+
+
 def _holds(row: Row, side: Side, play: _Copies | None) -> bool:
-    value = row.value(side)
-    return play is not None and value is not None and value.at == play[0].value.at
+    if play is None:
+        return False
+    values = [row.value(side)]
+    if row.mark is not None:
+        values += [row.mark.before, row.mark.after] if row.mark.side is side else [row.mark.origin]
+    return any(value is not None and value.at == play[0].value.at for value in values)
 
 
 def _one(record: Record, source: _Copies | None, target: _Copies | None, row: Row | None) -> Record:
@@ -131,7 +147,7 @@ def _named(records: list[Record]) -> list[Record]:
         if record.rows:
             named.append(replace(record, key=record.rows[0].key))
             continue
-        base = f"{record.key}@{format_when(_play_time(record)) or 'unknown'}"
+        base = _play_key(record.key, _play_time(record))
         key, number = base, 1
         while key in taken:
             number += 1

@@ -150,7 +150,9 @@ def _link_loose(forest: Forest, bundles: Bundles, nodes: list[Node], bounds: lis
     for number in range(bounds[0]):
         row = nodes[number]
         if isinstance(row, Row):
-            known |= {(side, key): homes[number] for side in Side for key in row.native_keys(side)}
+            for name in [(side, key) for side in Side for key in row.native_keys(side)]:
+                # A key that two rows of the baseline know names neither of them.
+                known[name] = homes[number] if known.get(name, homes[number]) == homes[number] else -1
     how: dict[int, str] = {}
     still: list[int] = []
     for bundle in bundles.loose:
@@ -159,6 +161,7 @@ def _link_loose(forest: Forest, bundles: Bundles, nodes: list[Node], bounds: lis
         if isinstance(node, Row) or side is None:
             continue
         found = known.get((side, node.native_key)) if node.native_key is not None else None
+        found = None if found == -1 else found
         same = found is not None and _kind(nodes[bundles.members[found][0]]) is _kind(node)
         if found is None or not same:
             still.append(number)  # a service may give an old key to something else
