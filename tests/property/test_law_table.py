@@ -63,6 +63,8 @@ def two_way(base: tuple[str, str], shown: tuple[str, str], policy: Conflict) -> 
     asked = TWO_WAY[did]
     if asked == "conflict" and policy is not Conflict.SKIP:
         winner = WINNER[policy](did, shown)
+        if did[winner == "target"] == "deleted" and base[winner == "source"] == "-":
+            winner = "target" if winner == "source" else "source"  # I3: it was never agreed there, so it is not removed
         loser = "target" if winner == "source" else "source"
         gone = did[winner == "target"] == "deleted"
         asked = f"{'delete' if gone else 'write'} {loser} conflict"

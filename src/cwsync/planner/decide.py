@@ -207,6 +207,9 @@ def _conflict(sight: Sight, deltas: tuple[Delta, Delta], rules: Rules) -> Answer
         return note(sight, rules, Class.CONFLICT, f'conflict: {what}; conflict = "skip"', undecided=True)
     winner = _winner(sight, deltas, policy)
     moved = deltas[0] if winner is Side.SOURCE else deltas[1]
+    if moved is Delta.DELETED and sight.row.value(winner.other) is None:
+        # What was never agreed on there is new there: a removal elsewhere says nothing about it.
+        winner, moved = winner.other, Delta.CHANGED
     reason = f"conflict: {what}; {rules.names[winner]} wins ({policy.value})"
     if Delta.DELETED in deltas:
         gone = winner if moved is Delta.DELETED else winner.other
