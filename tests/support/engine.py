@@ -19,7 +19,7 @@ from typing import Any, cast
 from hypothesis import HealthCheck, settings
 
 from cwsync import files
-from cwsync.engine import Home, RunOptions, SavedPlan, run_pairs, run_saved
+from cwsync.engine import Home, RunOptions, SavedPlan, past, run_pairs, run_saved, undo
 from cwsync.engine import run as engine_run
 from cwsync.model import (
     RUN_ORDER,
@@ -30,6 +30,7 @@ from cwsync.model import (
     Feature,
     FeatureSpec,
     GuardSpec,
+    HistoryReport,
     Match,
     Mode,
     Note,
@@ -244,11 +245,30 @@ class World:
         with self.running():
             return run_saved(self.settings(), saved, self.home, **more).pairs[0]
 
+    def undo(
+        self, name: str | None = None, run_id: str | None = None, *, apply: bool = True, **more: Any
+    ) -> PairReport:
+        """Take back a run (the newest) of one pair (the first, unless named)."""
+        with self.running():
+            options = RunOptions(apply=apply, **more)
+            return undo(self.settings(), name or next(iter(self.pairs)), run_id, options, self.home).pairs[0]
+
+    def cut_undo(self, at: int, name: str | None = None, run_id: str | None = None) -> bool:
+        """Take back a run and cut the power at effect number `at`. Gives whether it got that far."""
+        return self._cut(at, lambda: self.undo(name, run_id))
+
+    def past(self, name: str | None = None, **more: Any) -> HistoryReport:
+        """The runs of a pair, newest first."""
+        return past(self.pairs[name or next(iter(self.pairs))], self.home, **more)
+
     def cut(self, at: int, name: str | None = None, **more: Any) -> bool:
         """Run one pair and cut the power at its effect number `at`. Gives whether it got that far."""
+        return self._cut(at, lambda: self.run(name, **more))
+
+    def _cut(self, at: int, act: Callable[[], object]) -> bool:
         self.effects, self.cut_at = 0, at
         try:
-            self.run(name, **more)
+            act()
         except BaseException as error:
             if not _is_cut(error):
                 raise

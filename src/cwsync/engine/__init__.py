@@ -1,6 +1,7 @@
 """The only part that wires the others together: lock, replay, fetch, plan, guard, journal, apply, confirm, commit."""
 
 from cwsync.engine.check import check
+from cwsync.engine.history import past, undo
 from cwsync.engine.inspect import explain, pair_status, preview_reset, reset_state
 from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
 from cwsync.engine.reset import ResetPreview
@@ -18,9 +19,11 @@ __all__ = [
     "explain",
     "load_plan",
     "pair_status",
+    "past",
     "preview_reset",
     "reset_state",
     "run_pairs",
     "run_saved",
     "save_plan",
+    "undo",
 ]

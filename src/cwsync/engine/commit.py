@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cwsync.engine.carry import Carried
 from cwsync.engine.questions import fingerprint
-from cwsync.engine.replay import absorb, whole_records
+from cwsync.engine.replay import absorb, left_alone, whole_records
 from cwsync.model import (
     Baseline,
     Feature,
@@ -28,8 +28,19 @@ _PARKING = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta
 _MEMORY = timedelta(days=7)
 
 
-def committed(pair: PairSpec, question: Question, plan: FeaturePlan, carried: Carried, now: datetime) -> Baseline:
-    """The baseline of one feature after its plan was carried out. The same object when nothing moved."""
+def committed(
+    pair: PairSpec,
+    question: Question,
+    plan: FeaturePlan,
+    carried: Carried,
+    now: datetime,
+    *,
+    undoes: str | None,
+) -> Baseline:
+    """The baseline of one feature after its plan was carried out. The same object when nothing moved.
+
+    `undoes` is the run that was taken back, if that is what the plan was for.
+    """
     before = standing(question)
     receipts = carried.receipts
     at = carried.at or now
@@ -42,6 +53,10 @@ def committed(pair: PairSpec, question: Question, plan: FeaturePlan, carried: Ca
     settle = {side: question.caps[side].staleness for side in Side}
     parked = _parked(before, receipts, now)
     after = absorb(before, writes, carried.doubts, settle, observations=observations, parked=parked)
+    if undoes is not None:
+        after = left_alone(
+            after, [*(write.change for write in writes), *(doubt.change for doubt in carried.doubts)], undoes
+        )
     return _sealed(after, question, pair, plan, receipts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from cwsync.engine.options import Home
@@ -9,10 +10,26 @@ from cwsync.model import FeatureReport, PairReport, PairSpec
 from cwsync.state import LastRun, PairStore, load_last_run, save_last_run
 
 
-def remember(pair: PairSpec, home: Home, run_id: str, report: PairReport, *, started: datetime, now: datetime) -> None:
-    """Write down how the run went, for `status` and for the rules that ask when what was last seen."""
+def remember(
+    pair: PairSpec,
+    home: Home,
+    run_id: str,
+    report: PairReport,
+    *,
+    started: datetime,
+    now: datetime,
+    synced: bool = True,
+) -> None:
+    """Write down how the run went, for `status` and for the rules that ask when what was last seen.
+
+    Of a run that did not sync (an undo) only the generation of the state that it left counts.
+    """
     store = PairStore(home.state_dir, pair.name)
     last = last_run(store)
+    if not synced and last is not None:
+        if report.generation > last.generation:
+            save_last_run(store.folder, replace(last, generation=report.generation))
+        return
     record = LastRun(
         run_id=run_id,
         started_at=started,

@@ -28,6 +28,7 @@ from cwsync.model import (
     Removal,
     Side,
     confirm,
+    undone,
 )
 from cwsync.state import Intent, JournalRecord, PairState, Receipts
 
@@ -71,6 +72,9 @@ async def replay(
         writes, doubts = _judge(mine, never)
         known = features.get(feature) or Baseline(feature, fingerprint=_fingerprint(pair, feature))
         features[feature] = absorb(known, writes, doubts, settle)
+        if header.undoes is not None:
+            named = [*(write.change for write in writes), *(doubt.change for doubt in doubts)]
+            features[feature] = left_alone(features[feature], named, header.undoes)
         touched += [one for write in writes for one in touch(write.change, write.at)]
         touched += [one for doubt in doubts for one in touch(doubt.change, doubt.at)]
         n_confirmed += len(writes)
@@ -163,6 +167,19 @@ def absorb(
             removals.append(Removal(at, side, len(removed[side])))
     moved = baseline.commit(observations, writes, doubts, parked, settle=settle)
     return replace(moved, removals=tuple(removals))
+
+
+def left_alone(baseline: Baseline, changes: Iterable[Change], run_id: str) -> Baseline:
+    """The baseline in which records written back by an undo stay so until the other side changes them.
+
+    Where both sides agree after it there is nothing to keep apart.
+    """
+    rows = dict(baseline.rows)
+    for change in changes:
+        row = rows.get(change.key)
+        if row is not None and change.after != change.origin:
+            rows[change.key] = replace(row, parked=undone(change.side, run_id))
+    return replace(baseline, rows=rows)
 
 
 def changes_of(journal: JournalRecord) -> list[Change]:

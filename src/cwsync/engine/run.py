@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -55,9 +55,21 @@ _LOCK_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What a run is for: to sync, or (`undoes`) to take back an earlier run. `plan` makes a feature's plan."""
+
+    plan: Callable[[Question], FeaturePlan] = plan_feature
+    undoes: str | None = None
+
+
+SYNC = Task()
+
+
+@dataclass(frozen=True, slots=True)
 class _Job:
     """What all pairs of one command share."""
 
+    task: Task
     options: RunOptions
     home: Home
     run_id: str
@@ -70,6 +82,7 @@ class _Run:
     """What one pair's run knows so far."""
 
     pair: PairSpec
+    task: Task
     specs: tuple[FeatureSpec, ...]
     options: RunOptions
     home: Home
@@ -112,13 +125,14 @@ def run_pairs(
     *,
     command: str,
     expect: Mapping[str, str] | None = None,
+    task: Task = SYNC,
 ) -> RunReport:
     """Plan (and with `options.apply` carry out) pairs one after the other.
 
     `expect` gives the digest that a pair's plan must have; another one is refused. Errors of a pair
     end that pair and are in its report.
     """
-    return asyncio.run(_run_pairs(settings, names, options, home, command=command, expect=expect or {}))
+    return asyncio.run(_run_pairs(settings, names, options, home, command=command, expect=expect or {}, task=task))
 
 
 async def _run_pairs(
@@ -129,9 +143,10 @@ async def _run_pairs(
     *,
     command: str,
     expect: Mapping[str, str],
+    task: Task,
 ) -> RunReport:
     stop = Stop()
-    job = _Job(options, home, new_run_id(clock()), stop, tuple(settings.pairs.values()))
+    job = _Job(task, options, home, new_run_id(clock()), stop, tuple(settings.pairs.values()))
     reports: list[PairReport] = []
     with stop.listening():
         for pair in [settings.pairs[name] for name in names]:
@@ -151,8 +166,9 @@ async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> Pair
             except CwsyncError as error:
                 report = failed_report(pair, error)
             if options.apply:
-                remember(pair, job.home, job.run_id, report, started=started, now=clock())
-            return report
+                synced = job.task.undoes is None
+                remember(pair, job.home, job.run_id, report, started=started, now=clock(), synced=synced)
+            return replace(report, undoes=job.task.undoes)
     except LockedError as error:
         return failed_report(pair, error, skipped=options.if_locked is IfLocked.SKIP)
     except CwsyncError as error:
@@ -170,7 +186,8 @@ async def _locked(pair: PairSpec, job: _Job) -> AbstractContextManager[object]:
     names = [f"account-{name}" for name in sorted((pair.source.name, pair.target.name))] + [f"pair-{pair.name}"]
     patience = None if options.if_locked is IfLocked.WAIT else options.lock_timeout_s
     began = time.monotonic()
-    info = RunInfo(f"cwsync run {pair.name} ({job.run_id})", clock())
+    word = "run" if job.task.undoes is None else "undo"
+    info = RunInfo(f"cwsync {word} {pair.name} ({job.run_id})", clock())
     while True:
         held = ExitStack()
         try:
@@ -187,6 +204,7 @@ async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairRepo
     store = PairStore(job.home.state_dir, pair.name)
     run = _Run(
         pair=pair,
+        task=job.task,
         specs=_wanted(pair, job.options),
         options=job.options,
         home=job.home,
@@ -279,7 +297,7 @@ async def _plan(run: _Run, sides: Sides) -> None:
             frozen=frozen.get(spec.feature, {}),
         )
         run.questions[spec.feature] = question
-        run.plans[spec.feature] = plan_feature(question)
+        run.plans[spec.feature] = run.task.plan(question)
         run.parts.planned(question, run.plans[spec.feature], time.perf_counter() - began)
     digests = {**{feature: one.digest for feature, one in quiet.items()}}
     digests |= {feature: plan.digest for feature, plan in run.plans.items()}
@@ -372,6 +390,7 @@ def _open_journal(run: _Run) -> Journal:
         run.digest,
         run.started,
         marks,
+        run.task.undoes,
     )
     return Journal.begin(run.store.folder, header)
 
@@ -382,7 +401,8 @@ def _commit(run: _Run, carried: Mapping[Feature, Carried], journal: Journal | No
     features: dict[Feature, Baseline] = dict(run.state.features)
     for feature, plan in run.plans.items():
         question = run.questions[feature]
-        features[feature] = committed(run.pair, question, plan, carried.get(feature) or Carried(), now)
+        done = carried.get(feature) or Carried()
+        features[feature] = committed(run.pair, question, plan, done, now, undoes=run.task.undoes)
     features = with_side_effects(features, capabilities_of(run.pair), touches(carried, now))
     moved = features != run.stored or journal is not None
     if moved:
@@ -391,6 +411,8 @@ def _commit(run: _Run, carried: Mapping[Feature, Carried], journal: Journal | No
     if journal is not None:
         journal.finish(run.parts.counts(), run.state.generation, run.state.checksum, now)
     run.parts.generation = run.state.generation
+    if run.task.undoes is not None:
+        return  # it looked at what one run wrote, and judged nothing else
     run.parts.observed = [*run.plans, *run.parts.unread_quiet]
     if moved:
         return  # what was read belongs to the state before; the next run gathers evidence for this one

@@ -1,6 +1,7 @@
 """Value types of the whole house: frozen, slotted, standard library only, no I/O."""
 
 from cwsync.model.baseline import (
+    UNDONE,
     Baseline,
     ConfirmedWrite,
     Mark,
@@ -11,6 +12,7 @@ from cwsync.model.baseline import (
     Row,
     Sighting,
     confirm,
+    undone,
 )
 from cwsync.model.capabilities import CANNOT, Capabilities, Fact, FeatureCaps
 from cwsync.model.items import (
@@ -33,7 +35,9 @@ from cwsync.model.report import (
     ErrorReport,
     ExplainReport,
     FeatureReport,
+    HistoryReport,
     PairReport,
+    PastRun,
     RunReport,
     SideReport,
     StatusReport,
@@ -61,6 +65,7 @@ __all__ = [
     "OP_ORDER",
     "RUN_ORDER",
     "SERVICES",
+    "UNDONE",
     "AccountSpec",
     "Baseline",
     "Capabilities",
@@ -82,6 +87,7 @@ __all__ = [
     "FeatureSpec",
     "Guard",
     "GuardSpec",
+    "HistoryReport",
     "Item",
     "Kind",
     "Listed",
@@ -97,6 +103,7 @@ __all__ = [
     "PairReport",
     "PairSpec",
     "Parked",
+    "PastRun",
     "Play",
     "Plays",
     "Position",
@@ -127,4 +134,5 @@ __all__ = [
     "parse_when",
     "share_ids",
     "sort_ids",
+    "undone",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -53,15 +53,25 @@ class Sighting:
     at: datetime
 
 
+# The code of a record that a person wrote back with `undo`. It is left alone until the other side changes it.
+UNDONE: Final = "undone"
+_FOR_GOOD: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A record that `side` refused. It is tried again after `until`."""
+    """A record that `side` refused, or that was written back there (`UNDONE`). It is tried again after `until`."""
 
     side: Side
     code: str
     tries: int
     until: datetime
     detail: str | None = None
+
+
+def undone(side: Side, run_id: str) -> Parked:
+    """A record that was written back on `side` by taking back the run `run_id`."""
+    return Parked(side, UNDONE, 0, _FOR_GOOD, run_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cwsync.model.baseline import Row
 from cwsync.model.items import Feature, Item
-from cwsync.model.plan import Change, Guard, Note, Outcome
+from cwsync.model.plan import Change, Guard, Note, Op, Outcome
 from cwsync.model.snapshot import Entry, Side, Undecoded
 from cwsync.model.specs import Mode
 
@@ -65,7 +65,7 @@ class ErrorReport:
 
 @dataclass(frozen=True, slots=True)
 class PairReport:
-    """One pair in one run. `account` names of the sides; `guards` name what tripped."""
+    """One pair in one run. `account` names of the sides; `guards` name what tripped; `undoes` the run taken back."""
 
     pair: str
     mode: Mode
@@ -85,6 +85,7 @@ class PairReport:
     locked_out: bool = False
     generation: int = 0
     observed: tuple[Feature, ...] = ()
+    undoes: str | None = None
 
     def account(self, side: Side) -> str:
         """The account on `side`."""
@@ -159,6 +160,40 @@ class StatusReport:
     in_doubt: int = 0
     unfinished: bool = False
     error: ErrorReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run that wrote, as its journal tells. `ending` is how it ended, in one word.
+
+    ``finished``, ``cut`` (settled by a later run), ``abandoned`` (put aside by a reset), ``unfinished`` (yet to be
+    settled) or ``damaged`` (then `damage` says why, and nothing else is known). `counts` has for each
+    feature how many writes of each sort were confirmed; `failed` were refused or not sent, `in_doubt`
+    never answered. `undoes` is the run it took back.
+    """
+
+    run_id: str
+    ending: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    counts: Mapping[Feature, Mapping[Op, int]] = field(default_factory=dict)
+    failed: int = 0
+    in_doubt: int = 0
+    undoes: str | None = None
+    damage: str | None = None
+    source: str | None = None
+    target: str | None = None
+    changes: tuple[ChangeReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """The runs of a pair that wrote, newest first; `total` counts those that are kept."""
+
+    pair: str
+    runs: tuple[PastRun, ...]
+    total: int
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)

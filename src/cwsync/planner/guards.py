@@ -24,7 +24,7 @@ class Facts:
 
     `present` counts the baseline records of each side that this run still saw there; `complete`
     and `records` describe the two snapshots. `usable` says that the baseline counts for anything
-    (not in a first or a union run).
+    (not in a first or a union run), `inferred` that removals were concluded from what was not seen.
     """
 
     feature: Feature
@@ -41,6 +41,7 @@ class Facts:
     now: datetime
     wall: datetime
     last_at: datetime | None
+    inferred: bool = True
 
 
 def judge(facts: Facts) -> tuple[Guard, ...]:
@@ -95,7 +96,7 @@ def _complete(facts: Facts, side: Side) -> Guard | None:
     """Removals on `side` need a complete snapshot of the other side."""
     evidence = facts.snapshots[side.other]
     count = keys_written(facts.changes, Op.REMOVE, side)
-    if not count or evidence.complete:
+    if not count or evidence.complete or not facts.inferred:
         return None
     numbers = f"{count} removals on {facts.names[side]}, but {facts.names[side.other]} was not read completely"
     return Guard(

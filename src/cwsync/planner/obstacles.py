@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from cwsync.model import Class, Op, Side, Sighting
+from cwsync.model import UNDONE, Class, Op, Side, Sighting
 from cwsync.planner.decision import Decision, Want, learn, make_note, note
-from cwsync.planner.observe import Rules, Sight
+from cwsync.planner.observe import Delta, Rules, Sight, delta
 from cwsync.planner.write import ranged, writes
 
 _SECOND_LOOK = timedelta(minutes=10)
@@ -96,7 +96,13 @@ def _look_twice(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | No
 
 def _waiting(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | None:
     parked = sight.row.parked
-    if parked and parked.side is want.side and rules.now < parked.until:
+    if parked and parked.side is want.side and parked.code == UNDONE:
+        if delta(sight, want.side.other, rules) is Delta.NONE:
+            back = (
+                f"a run was taken back on {rules.names[want.side]}, and {rules.names[want.side.other]} did not change"
+            )
+            return note(sight, rules, Class.SKIP, f"undone: {back}")
+    elif parked and parked.side is want.side and rules.now < parked.until:
         due = f"{parked.until:%Y-%m-%d %H:%M} UTC"
         reason = f"parked: {rules.names[want.side]} refused it ({parked.code}); tried again after {due}"
         return note(sight, rules, Class.SKIP, reason)

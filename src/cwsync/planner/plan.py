@@ -171,18 +171,19 @@ def plan_feature(question: Question) -> FeaturePlan:
     """Plan one feature. Raises `InternalError` when a record is missing from the plan or in it twice."""
     rules = rules_of(question)
     records = records_of(question)
-    tally = _Tally(question)
+    tally = Tally(question)
     for record in records:
         tally.take(decide(record, rules))
     tally.check(len(records))
     return tally.plan(rules)
 
 
-class _Tally:
-    """Sorts decisions into a plan."""
+class Tally:
+    """Sorts decisions into a plan. `inferred` says that removals were concluded from what was not seen."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, *, inferred: bool = True) -> None:
         self.question = question
+        self.inferred = inferred
         self.changes: list[Change] = []
         self.notes: dict[Class, list[Note]] = {Class.CONFLICT: [], Class.HOLD: [], Class.SKIP: []}
         self.observations: list[Observation] = []
@@ -195,10 +196,14 @@ class _Tally:
         self.taken = 0
 
     def take(self, decision: Decision) -> None:
-        record = decision.record
+        """Count a record and sort what was decided of it."""
+        self.count(decision.record)
+        self.sort(decision)
+
+    def sort(self, decision: Decision) -> None:
+        """Sort what was decided of a record."""
         self.taken += 1
-        self.keys.add(record.key)
-        self._count(record)
+        self.keys.add(decision.record.key)
         if decision.cls is Class.SAME:
             self._take_same(decision)
             return
@@ -227,7 +232,7 @@ class _Tally:
         old = tuple(row.key for row in decision.record.rows if row.key != decision.row.key)
         self.observations.append(Observation(decision.record.key, decision.row, old))
 
-    def _count(self, record: Record) -> None:
+    def count(self, record: Record) -> None:
         """Count what guards judge: who holds the record, and which rows are still seen where they were."""
         on_source, on_target = bool(record.source), bool(record.target)
         self.held[Side.SOURCE] += on_source
@@ -239,6 +244,7 @@ class _Tally:
             self.present[Side.TARGET] += on_target and row.target is not None
 
     def check(self, n_records: int) -> None:
+        """Raise `InternalError` unless each of so many records is in exactly one class."""
         if self.taken != n_records or len(self.keys) != n_records or self.counts.total() + self.filtered != n_records:
             raise InternalError(
                 f"{self.question.spec.feature.value}: {n_records} records, {len(self.keys)} keys, {self.taken} decided",
@@ -246,6 +252,7 @@ class _Tally:
             )
 
     def plan(self, rules: Rules) -> FeaturePlan:
+        """The plan of all that was sorted."""
         question = self.question
         changes = sorted(self.changes, key=lambda c: (OP_ORDER[c.op], c.side, c.key, c.native_key or ""))
         facts = Facts(
@@ -263,6 +270,7 @@ class _Tally:
             now=question.now,
             wall=question.wall,
             last_at=question.last_at,
+            inferred=self.inferred,
         )
         digests = {side: snapshot_digest(question.snapshots[side], question.caps[side]) for side in Side}
         plan = FeaturePlan(

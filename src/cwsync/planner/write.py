@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from cwsync.model import Change, Kind, Op, Play, Side, Value, When, moment
+from cwsync.model import Change, Item, Kind, Op, Play, Side, Value, When, moment
 from cwsync.planner.observe import Rules, Sight
 
 Write = tuple[Change, ...]
@@ -15,18 +15,10 @@ def writes(sight: Sight, rules: Rules, op: Op, side: Side, value: Value | None, 
 
     Copies that already hold the value are left alone; copies under one native key are one row.
     """
-    record, caps = sight.record, rules.scale.caps[side]
-    name = rules.names[side]
-    able = {Op.ADD: caps.add, Op.UPDATE: caps.update, Op.REMOVE: caps.remove}[op]
-    if not able:
-        return f"unsupported: {name} cannot {op.value} {rules.spec.feature.value}"
-    if record.item.kind not in caps.kinds:
-        return f"unsupported: {name} keeps no {rules.spec.feature.value} of a {record.item.kind.value}"
-    if op is Op.ADD and record.item.key() is None:
-        return f"no-ids: nothing tells {name} which title this is"
+    record = sight.record
+    if refusal := unable(record.item, rules, op, side, value):
+        return refusal
     after, lost = (None, None) if value is None else rules.scale.project(value, side)
-    if isinstance(value, Play) and value.at is None and caps.keeps_date and not caps.undated:
-        return f"unsupported: {name} keeps no play without a date"
     if isinstance(after, Play) and op is Op.UPDATE:
         return "same: the date of a play is never rewritten"
     origin = sight.value(side.other)
@@ -44,6 +36,21 @@ def writes(sight: Sight, rules: Rules, op: Op, side: Side, value: Value | None, 
         if after is None or not rules.scale.unchanged(after, entry.value)
     }
     return tuple(change(entry.value, entry.native_key) for _, entry in sorted(rows.items()))
+
+
+def unable(item: Item, rules: Rules, op: Op, side: Side, value: Value | None) -> str | None:
+    """Why `side` cannot do this to an item at all ("unsupported: ..."), or None when it can."""
+    name, caps = rules.names[side], rules.scale.caps[side]
+    able = {Op.ADD: caps.add, Op.UPDATE: caps.update, Op.REMOVE: caps.remove}[op]
+    if not able:
+        return f"unsupported: {name} cannot {op.value} {rules.spec.feature.value}"
+    if item.kind not in caps.kinds:
+        return f"unsupported: {name} keeps no {rules.spec.feature.value} of a {item.kind.value}"
+    if op is Op.ADD and item.key() is None:
+        return f"no-ids: nothing tells {name} which title this is"
+    if isinstance(value, Play) and value.at is None and caps.keeps_date and not caps.undated:
+        return f"unsupported: {name} keeps no play without a date"
+    return None
 
 
 def in_range(at: When, since: date | None, until: date | None) -> bool:

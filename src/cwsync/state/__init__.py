@@ -6,9 +6,11 @@ from cwsync.state.entries import Commit, Header, Intent, JournalRecord, Receipts
 from cwsync.state.journal import Journal, read_journal, retire, unanswered
 from cwsync.state.lastrun import LastRun, Unreadable, load_last_run, save_last_run
 from cwsync.state.lock import Locks, RunInfo
+from cwsync.state.runs import ABANDONED, past_runs, read_past
 from cwsync.state.store import PairStore
 
 __all__ = [
+    "ABANDONED",
     "Commit",
     "Evidence",
     "FeatureEvidence",
@@ -25,7 +27,9 @@ __all__ = [
     "Unreadable",
     "load_evidence",
     "load_last_run",
+    "past_runs",
     "read_journal",
+    "read_past",
     "retire",
     "save_evidence",
     "save_last_run",

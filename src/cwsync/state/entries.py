@@ -25,7 +25,8 @@ class Header:
     """What a run set out from. `run_id` becomes a file name.
 
     `generation` and `checksum` are those of the state it loaded (0 and None: never saved), `digest`
-    is that of its plan, `watermarks` those of the snapshots by feature and side.
+    is that of its plan, `watermarks` those of the snapshots by feature and side. `undoes` is the run
+    that this one takes back, if it does.
     """
 
     run_id: str
@@ -37,10 +38,12 @@ class Header:
     digest: str
     started_at: datetime
     watermarks: Mapping[Feature, Mapping[Side, str | None]] = field(default_factory=dict)
+    undoes: str | None = None
 
     def __post_init__(self) -> None:
-        if not _RUN_ID.fullmatch(self.run_id):
-            raise ValueError(f"not a run id: {self.run_id!r}")
+        for name in (self.run_id, self.run_id if self.undoes is None else self.undoes):
+            if not _RUN_ID.fullmatch(name):
+                raise ValueError(f"not a run id: {name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ def encode_header(header: Header) -> dict[str, object]:
             feature.value: {side.value: mark for side, mark in sorted(marks.items())}
             for feature, marks in sorted(header.watermarks.items())
         },
+        **({"undoes": header.undoes} if header.undoes is not None else {}),
     }
 
 
@@ -127,6 +131,7 @@ def decode_header(line: Mapping[str, object]) -> Header:
         strict.member(line, "digest", str),
         strict.instant(line.get("started_at")),
         watermarks,
+        strict.member(line, "undoes", str) if "undoes" in line else None,
     )
 
 
