@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format types unit bench clean setup
+.PHONY: demo test lint format types unit soak bench clean setup
 .DEFAULT_GOAL := test
 
 setup: $(STAMP)
@@ -29,6 +29,13 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/pytest -n 2
+
+# The long forms of the proofs, each once for real; prints what they ran. docs/trust.md explains it.
+# SOAK=3 searches three times as long; PARTS="cut machine" runs only these.
+SOAK ?= 1
+soak: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,soak]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" CWSYNC_SOAK=$(SOAK) $(BIN)/python tests/soak.py $(PARTS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

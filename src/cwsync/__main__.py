@@ -40,13 +40,16 @@ def _command(command: Argv) -> int:
     try:
         return invoke(command.args)
     except CwsyncError as error:
-        from cwsync.cli.output import tell_failure
+        from cwsync.cli.output import tell_error
+        from cwsync.redaction import redact
 
-        tell_failure(error, as_json=command.json)
+        hint = None if error.hint is None else redact(error.hint)
+        where = None if error.where is None else redact(error.where)
+        tell_error(error.code, redact(error.message), hint, where=where, as_json=command.json)
         return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # noqa: BLE001 - the last handler: what comes here is a bug and is named as one
+    except BaseException as error:  # noqa: BLE001 - the last handler: Python itself would print what nobody redacted
         return _bug(error, command)
 
 
@@ -69,9 +72,10 @@ def _tune() -> None:
     gc.disable()
 
 
-def _bug(error: Exception, command: Argv) -> int:
+def _bug(error: BaseException, command: Argv) -> int:
     from cwsync.cli.output import tell_error, write_err
     from cwsync.errors import Exit
+    from cwsync.redaction import redact, redact_known
 
     hint = "please report it, with what the same command says with -vv"
     if command.verbosity >= 2:
@@ -79,12 +83,13 @@ def _bug(error: Exception, command: Argv) -> int:
 
         from cwsync.render.sanitise import sanitise
 
-        # Without locals: they hold tokens. Line by line through the gate: messages may quote a server.
-        lines = "".join(traceback.format_exception(error)).splitlines()
-        write_err("".join(sanitise(line, None) + "\n" for line in lines))
+        # Without locals: they hold tokens. Causes, groups and notes are part of it. Redacted as a whole, then
+        # line by line through the gate: messages may quote a server.
+        lines = redact("".join(traceback.format_exception(error))).splitlines()
+        write_err("".join(redact_known(sanitise(line, None)) + "\n" for line in lines))
         hint = "please report it, with the lines above"
     message = f"this is a bug in cwsync: {type(error).__name__}: {error}"
-    tell_error("bug", message, hint, as_json=command.json)
+    tell_error("bug", redact(message), hint, as_json=command.json)
     return Exit.BUG
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cwsync.errors import CwsyncError, StateError
+from cwsync.errors import CwsyncError, StateError, UnavailableError
 
 Hook = Callable[[str, Path], None]
 _hook: Hook | None = None
@@ -126,6 +127,29 @@ def sync_dir(path: Path) -> None:
         # Some network file systems cannot sync a folder at all. That is not a sync that failed.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writing_in(folder: Path) -> Iterator[None]:
+    """Keep every other process that asks from writing in `folder` while the block runs.
+
+    The lock is the kernel's and is on the folder itself, whatever name it was reached by. Raises
+    `UnavailableError` when someone else has it. Where the file system knows no locks there is none.
+    """
+    with disk_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "try again later; the same folder may stand under another name in a file of pairs"
+            raise UnavailableError("another run is writing here", where=str(folder), hint=hint) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+                raise disk_error(error, folder) from error
+        yield
     finally:
         os.close(descriptor)
 

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from cwsync.model import Feature, GuardSpec, OnGuard, PairReport
+from cwsync.engine.questions import fingerprint
+from cwsync.errors import worst
+from cwsync.model import (
+    AccountSpec,
+    Conflict,
+    Feature,
+    FeatureSpec,
+    GuardSpec,
+    Kind,
+    Mode,
+    OnGuard,
+    Outcome,
+    PairReport,
+    PairSpec,
+    Plays,
+    RemoveMode,
+    Undecoded,
+)
+from cwsync.state import read_journal
 from support.engine import DAY, HOUR, MINUTE, WIDE, World, codes, did
 from support.memory import Store, shown
-from support.world import listed, movie, rated
+from support.world import at, listed, movie, played, rated
 
 RATINGS, WATCHLIST = Feature.RATINGS, Feature.WATCHLIST
 AT_ONCE = timedelta(0)
@@ -183,3 +203,223 @@ def test_flap_holds_a_record_that_is_written_again_and_again(world):
     assert (did(report), codes(report.holds), report.exit_code) == ([], ["flap"], 3)
     world.clock.tick(DAY)
     assert did(world.run()) == ["~target Film 1 (1951) 9 confirmed"]
+
+
+# --- what a baseline stands on -----------------------------------------------------------------------
+
+PLEX = AccountSpec("home", "plex", {"libraries": ["Movies", "TV"], "url": "http://one"})
+STANDS_ON = PairSpec("p", PLEX, AccountSpec("away", "trakt"))
+HISTORY_RULES = FeatureSpec(Feature.HISTORY, since=date(2024, 1, 1), until=date(2025, 1, 1))
+OTHER_SIDES = {
+    "provider": replace(STANDS_ON, source=replace(PLEX, provider="jellyfin")),
+    "account": replace(STANDS_ON, target=AccountSpec("elsewhere", "trakt")),
+    "libraries": replace(STANDS_ON, source=replace(PLEX, options={"libraries": ["Movies"]})),
+    "no libraries": replace(STANDS_ON, source=replace(PLEX, options={})),
+}
+OTHER_SCOPES = {
+    "types": replace(HISTORY_RULES, types=frozenset({Kind.MOVIE})),
+    "since": replace(HISTORY_RULES, since=None),
+    "until": replace(HISTORY_RULES, until=None),
+    "plays": replace(HISTORY_RULES, plays=Plays.ALL),
+}
+SAME_SIDES = {
+    "turned": replace(STANDS_ON, source=STANDS_ON.target, target=STANDS_ON.source),
+    "mode": replace(STANDS_ON, mode=Mode.TWO_WAY),
+    "address": replace(STANDS_ON, source=replace(PLEX, options={**PLEX.options, "url": "http://two"})),
+    "order of libraries": replace(STANDS_ON, source=replace(PLEX, options={"libraries": ["TV", "Movies"]})),
+}
+
+
+def test_filters_are_sides_libraries_types_dates_and_plays_and_nothing_else():
+    plain = fingerprint(STANDS_ON, HISTORY_RULES)
+    for what, pair in OTHER_SIDES.items():
+        assert fingerprint(pair, HISTORY_RULES) != plain, what
+    for what, spec in OTHER_SCOPES.items():
+        assert fingerprint(STANDS_ON, spec) != plain, what
+    for what, pair in SAME_SIDES.items():
+        assert fingerprint(pair, HISTORY_RULES) == plain, what
+    for spec in (replace(HISTORY_RULES, remove=True), replace(HISTORY_RULES, conflict=Conflict.KEEP)):
+        assert fingerprint(STANDS_ON, spec) == plain
+
+
+def test_a_union_run_of_a_mirror_removes_nothing(world):
+    g = Guarded(world, 3, WIDE)
+    mirror = {"mode": Mode.ONE_WAY, "remove_mode": RemoveMode.MIRROR, "hold_removed": AT_ONCE}
+    world.pair("home", "away", RATINGS, guards=WIDE, **mirror)
+    world.run()
+    g.away.put(RATINGS, (movie(9), rated(9)))
+    world.pair("home", "away", RATINGS, guards=WIDE, since=date(2000, 1, 1), **mirror)
+    assert did(world.run()) == []
+    world.pair("home", "away", RATINGS, guards=WIDE, **mirror)
+    assert did(world.run()) == []
+    assert did(world.run()) == ["-target Film 9 (1959) confirmed"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.UNKNOWN])
+def test_a_first_run_with_writes_left_is_not_over(world, outcome):
+    """The rest of the union comes before any removal: else the next run would take a gap for a user's delete."""
+    home, away = world.account("home"), world.account("away")
+    home.put(RATINGS, *((movie(n), rated(5)) for n in range(1, 4)))
+    world.pair("home", "away", RATINGS, guards=WIDE, hold_removed=AT_ONCE)
+    world.logins["away"].lies.refuse = {movie(3).ids[0]: (outcome, "later")}
+    assert world.run().exit_code == 3
+    world.logins["away"].lies.refuse = {}
+    assert not world.state()[RATINGS].first_run_done
+    home.take(RATINGS, movie(1))
+    assert "-target Film 1 (1951) confirmed" not in did(world.run())
+    assert world.state()[RATINGS].first_run_done
+    assert len(away.rows[RATINGS]) == 3
+
+
+# --- the memory of the budget ------------------------------------------------------------------------
+
+
+def _remembered(world: World) -> list[tuple[str, int]]:
+    return [(removal.side.value, removal.count) for removal in world.state()[RATINGS].removals]
+
+
+def test_the_budget_remembers_records_and_not_copies_of_them(world):
+    g = Guarded(world, 5, WIDE)
+    g.away.put(RATINGS, *((movie(n), rated(5)) for n in range(1, 6)))
+    world.run()
+    g.remove(g.home, 1, 2)
+    assert len(did(world.run())) == 4
+    assert _remembered(world) == [("target", 2)]
+
+
+def test_the_budget_remembers_what_a_run_removed_before_it_was_cut(tmp_path):
+    answered = 0
+    for n in range(1, 60):
+        place = World(tmp_path / str(n))
+        g = Guarded(place, 5, WIDE)
+        g.remove(g.home, 1, 2)
+        if not place.cut(n):
+            break
+        journal = read_journal(place.path("journal.jsonl"))
+        proved = journal is not None and any(receipts for _, receipts in journal.batches)
+        place.run()
+        if proved:
+            answered += 1
+            assert _remembered(place) == [("target", 2)], f"cut at effect {n}"
+    assert answered > 2
+
+
+# --- order, and what a run says of itself ------------------------------------------------------------
+
+
+def test_plays_are_written_before_the_watchlist_that_they_change(world):
+    home, away = world.account("home"), world.account("away")
+    home.put(Feature.HISTORY, (movie(1), played(at(0))))
+    for feature, value in ((WATCHLIST, listed()), (RATINGS, rated(8))):
+        home.put(feature, (movie(1), value))
+    world.pair("home", "away", WATCHLIST, RATINGS, Feature.HISTORY)
+    world.run()
+    order = [change.feature for change, _ in away.wire]
+    assert order == [Feature.HISTORY, RATINGS, WATCHLIST]
+
+
+WORST = [130, 143, 1, 2, 7, 6, 4, 75, 3, 0]
+
+
+def test_the_exit_code_of_several_pairs_is_the_worst():
+    for place, code in enumerate(WORST):
+        for better in WORST[place:]:
+            assert worst([better, code]) == worst([code, better]) == code, (code, better)
+    assert worst([]) == 0
+    assert [code for code in (1, 7, 6, 4, 75, 3, 0) if code in WORST] == [1, 7, 6, 4, 75, 3, 0]
+
+
+def test_a_run_says_the_worst_that_happened_in_it(world):
+    g = Guarded(world, 30, NARROW, RATINGS, WATCHLIST)
+    lies = world.logins["away"].lies
+    lies.fail_reads, lies.fail_reads_of = 1, frozenset({WATCHLIST})
+    assert world.run().exit_code == 75
+    broken = Undecoded("row 1", "no rating", movie(1))
+    g.home.take(RATINGS, movie(1))
+    g.home.undecoded[RATINGS] = [broken]
+    unread = world.run()
+    assert (did(unread), unread.exit_code) == ([], 3), "the row protects its film, and is told"
+    g.home.undecoded.clear()
+    g.remove(g.home, *range(2, 8))
+    lies.fail_reads = 1
+    assert world.run().exit_code == 4, "a guard and an outage"
+
+
+# --- the fast path never hides what a full read would tell -------------------------------------------
+
+
+def still(world: World) -> Guarded:
+    """A pair so quiet that nothing is read any more."""
+    g = Guarded(world, 3, WIDE)
+    for _ in range(3):
+        world.run()
+        world.clock.tick(20 * MINUTE)
+    return g
+
+
+def _reads(g: Guarded) -> int:
+    return g.home.reads + g.away.reads
+
+
+def _reads_in(world: World, g: Guarded, **options: Any) -> bool:
+    before = _reads(g)
+    world.plan(**options)
+    return _reads(g) > before
+
+
+def test_I24_evidence_holds_for_the_same_accounts_for_one_day(world):
+    g = still(world)
+    assert not _reads_in(world, g)
+    assert _reads_in(world, g, full=True)
+    g.home.account_id = "memory:someone-else"
+    assert names(world.plan()) == ["account source"]
+    g.home.account_id = "memory:home"
+    world.run(full=True)
+    seen_at = world.clock.now
+    for span, reads in ((DAY - MINUTE, False), (DAY, True), (-MINUTE, True)):
+        world.clock.now = seen_at + span
+        assert _reads_in(world, g) is reads, span
+
+
+def _short(world: World, _g: Guarded) -> dict[str, Any]:
+    world.logins["home"].lies.drop_tokens = frozenset({movie(1).ids[0]})
+    return {}
+
+
+def _unreadable(_world: World, g: Guarded) -> dict[str, Any]:
+    g.home.undecoded[RATINGS] = [Undecoded("row 7", "no rating", movie(7))]
+    return {}
+
+
+def _conflict(world: World, g: Guarded) -> dict[str, Any]:
+    world.pair("home", "away", RATINGS, guards=WIDE, hold_removed=AT_ONCE, conflict=Conflict.SKIP)
+    g.home.change(RATINGS, movie(1), rated(9))
+    g.away.change(RATINGS, movie(1), rated(1))
+    return {}
+
+
+def _parks(world: World, g: Guarded) -> dict[str, Any]:
+    g.home.put(RATINGS, (movie(8), rated(8)))
+    world.logins["away"].lies.refuse = {movie(8).ids[0]: (Outcome.NOT_FOUND, "gone")}
+    return {}
+
+
+ODD: dict[str, Callable[[World, Guarded], dict[str, Any]]] = {
+    "a range": lambda _world, _g: {"since": date(2020, 1, 1)},
+    "a limit": lambda _world, _g: {"limit": 5},
+    "only adds": lambda _world, _g: {"adds_only": True},
+    "an incomplete read": _short,
+    "a row that cannot be read": _unreadable,
+    "a conflict to list": _conflict,
+    "a record that waits": _parks,
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_I24_a_run_with_anything_to_do_to_tell_or_to_wait_for_is_no_evidence(world, odd):
+    g = still(world)
+    options = ODD[odd](world, g)
+    for _ in range(3):
+        world.run(full=True, **options)
+        world.clock.tick(20 * MINUTE)
+    assert _reads_in(world, g)

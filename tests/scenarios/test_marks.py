@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Feature, Item, MarkKind, Mode, Op, Outcome, RemoveMode
-from support.engine import DAY, HOUR, MINUTE, WINDOW, World, codes, did
+from cwsync.engine.effects import Touch, with_side_effects
+from cwsync.errors import StateError, UnavailableError
+from cwsync.model import (
+    Baseline,
+    Change,
+    ConfirmedWrite,
+    Feature,
+    Item,
+    Mark,
+    MarkKind,
+    Mode,
+    Op,
+    Outcome,
+    Receipt,
+    RemoveMode,
+    Row,
+    Side,
+    Snapshot,
+    confirm,
+)
+from support.engine import DAY, HOUR, MINUTE, WINDOW, Sly, World, codes, did
 from support.memory import Store, capable, shown
-from support.world import at, listed, movie, played, rated
+from support.world import at, episode, listed, movie, played, rated, show
 
 RATINGS, WATCHLIST, HISTORY = Feature.RATINGS, Feature.WATCHLIST, Feature.HISTORY
 AT_ONCE = timedelta(0)
@@ -289,3 +310,288 @@ def test_I7_a_cut_run_remembers_what_its_writes_made_the_service_drop(world, tmp
         place.settle()
         assert _listed(home, ONE), f"cut at effect {n}"
     pytest.fail("the run never ended")
+
+
+# --- what each mark decides, found by switching it off ------------------------------------------------
+
+
+def test_I5_a_film_that_we_removed_and_that_still_shows_is_no_new_film(world):
+    """The tombstone: without it the lagging read is taken for an add of the user, and the film comes back."""
+    home, away = slow(world)
+    old = list(away.rows[RATINGS])
+    home.take(RATINGS, TWO)
+    world.run()
+    world.clock.tick(MINUTE)
+    world.logins["away"].lies.hide(RATINGS, TWO, old[:1], until=world.clock() + WINDOW - 2 * MINUTE)
+    home.put(RATINGS, (movie(30), rated(4, world.clock())))  # the state is written again meanwhile
+    report = world.run()
+    assert did(report) == ["+target Film 30 (1980) 4 confirmed"]
+    assert codes(report.holds) == ["settling"]
+    assert home.held(RATINGS, TWO) == away.held(RATINGS, TWO) == []
+
+
+def test_a_doubt_that_landed_is_the_new_baseline(world):
+    """The 9 had landed; then the user removes it. Forgotten, it would come back; learnt, it goes."""
+    home, away = lost(world, landed=True)
+    home.take(RATINGS, TWO)
+    assert did(world.run()) == ["-target Film 2 (1952) confirmed"]
+    assert away.held(RATINGS, TWO) == []
+
+
+def test_a_doubt_over_which_someone_wrote_makes_the_record_a_new_one(world):
+    """The target holds a value of somebody's, the source lost the film: nothing tells which was first, so it stays."""
+    home, away = lost(world, landed=True)
+    away.change(RATINGS, TWO, rated(2, world.clock()))
+    home.take(RATINGS, TWO)
+    report = world.run()
+    assert did(report) == ["+source Film 2 (1952) 2 confirmed"]
+    assert "someone wrote this record since" in report.changes[0].change.reason
+
+
+def test_a_doubt_whose_old_value_was_written_again_is_a_conflict(world):
+    _home, away = lost(world, landed=False)
+    away.change(RATINGS, TWO, rated(5, world.clock()))
+    report = world.run()
+    assert codes(report.conflicts) == ["conflict"]
+    assert "someone wrote the old value again since" in report.changes[0].change.reason
+
+
+def test_a_doubt_is_not_judged_and_not_forgotten_while_the_side_cannot_be_read(world):
+    home, away = lost(world, landed=True)
+    lies = world.logins["away"].lies
+    lies.drop_tokens = frozenset(TWO.ids)
+    for n in range(2):
+        home.change(RATINGS, movie(9), rated(3 + n, world.clock()))
+        world.clock.tick(HOUR)
+        report = world.run()
+        assert len(report.changes) == 1, "the state is written all the same"
+        assert codes(report.holds) == ["doubt"]
+        mark = world.rows(RATINGS)[TWO.key() or ""].mark
+        assert mark is not None
+        assert mark.kind is MarkKind.DOUBT
+    lies.drop_tokens = frozenset()
+    home.take(RATINGS, TWO)
+    assert did(world.run()) == ["-target Film 2 (1952) confirmed"]
+    assert away.held(RATINGS, TWO) == []
+
+
+def _first_copy_only() -> dict[str, object]:
+    """A service that writes the first change of a request and refuses the rest."""
+
+    async def apply(self: Sly, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        done = await Sly.apply(self, feature, changes[:1])
+        return done + [Receipt(change, Outcome.REJECTED, "full") for change in changes[1:]]
+
+    return {"apply": apply}
+
+
+def test_a_record_with_copies_moves_whole_or_not_at_all(world):
+    home, away = slow(world)
+    away.put(RATINGS, (TWO, rated(5, world.clock())))  # a second edition
+    world.run()
+    world.clock.tick(HOUR)
+    world.oddly("away", **_first_copy_only())
+    home.change(RATINGS, TWO, rated(9, world.clock()))
+    assert [one.outcome for one in world.run().changes] == [Outcome.CONFIRMED, Outcome.REJECTED]
+    row = world.rows(RATINGS)[TWO.key() or ""]
+    assert (row.source, row.target) == (rated(5, row.source and row.source.at), rated(5, row.target and row.target.at))
+    assert row.parked is not None
+
+
+def test_a_refusal_of_one_side_does_not_hold_the_other(world):
+    home, away = slow(world)
+    home.change(RATINGS, TWO, rated(9, world.clock()))
+    world.logins["away"].lies.refuse = {TWO.ids[0]: (Outcome.REJECTED, "bad")}
+    assert world.run().exit_code == 3
+    home.change(RATINGS, TWO, rated(5, world.clock()))
+    away.change(RATINGS, TWO, rated(3, world.clock()))
+    assert did(world.run()) == ["~source Film 2 (1952) 3 confirmed"]
+
+
+def test_what_moved_between_read_and_write_is_no_refusal(world):
+    home, away = slow(world)
+    home.change(RATINGS, TWO, rated(9, world.clock()))
+    world.logins["away"].lies.before_fence = lambda: away.change(RATINGS, TWO, rated(1, world.clock()))
+    assert [one.outcome for one in world.run().changes] == [Outcome.NOT_SENT]
+    row = world.rows(RATINGS)[TWO.key() or ""]
+    assert row.parked is None
+    assert codes(world.run().conflicts) == ["conflict"]
+
+
+def test_only_an_answer_that_says_so_proves_a_write():
+    sent = Change(RATINGS, Side.TARGET, Op.ADD, "k", ONE, None, rated(8), rated(8), "new: on home")
+    proved = {outcome for outcome in Outcome if confirm(Receipt(sent, outcome), at(0)) is not None}
+    assert proved == {Outcome.CONFIRMED, Outcome.ALREADY}
+    for forged in (None, object(), True):
+        with pytest.raises(TypeError, match="confirm"):
+            ConfirmedWrite(forged, sent, None, at(0))
+
+
+def test_I17_a_removal_that_was_not_sent_keeps_when_it_was_first_seen(world):
+    home, away = slow(world, hold_removed=10 * MINUTE)
+    home.take(RATINGS, TWO)
+    assert codes(world.run().holds) == ["first-seen"]
+    world.clock.tick(10 * MINUTE)
+    lies = world.logins["away"].lies
+    lies.refuse = {TWO.ids[0]: (Outcome.NOT_SENT, "quota")}
+    assert did(world.run()) == ["-target Film 2 (1952) not_sent"]
+    lies.refuse = {}
+    assert did(world.run()) == ["-target Film 2 (1952) confirmed"], "it need not be seen twice again"
+    assert away.held(RATINGS, TWO) == []
+
+
+# --- side effects ------------------------------------------------------------------------------------
+
+SHOW_ONE = show(1)
+
+
+def test_an_effect_of_a_write_that_was_never_answered_is_no_removal(world):
+    home, away = watching(world, pairs=1)
+    home.put(HISTORY, (ONE, played(at(0))))
+    lies = world.logins["away"].lies
+    lies.lose_reply = frozenset({lies.applies + 1})
+    world.run()
+    for _ in range(4):
+        world.clock.tick(10 * MINUTE)
+        world.run()
+    assert (_listed(home, ONE), _listed(away, ONE)) == (True, False)
+
+
+def test_watching_an_episode_touches_the_show_on_the_list(world):
+    home, away = watching(world, pairs=1)
+    for store in (home, away):
+        store.put(WATCHLIST, (SHOW_ONE, listed()))
+    world.run()
+    world.clock.tick(HOUR)
+    home.put(HISTORY, (episode(1, 1, 1), played(at(0))))
+    world.logins["away"].lies.before_apply = lambda _feature, _changes: away.take(WATCHLIST, SHOW_ONE)
+    for _ in range(4):
+        world.run()
+        world.logins["away"].lies.before_apply = None
+        world.clock.tick(10 * MINUTE)
+    assert (_listed(home, SHOW_ONE), _listed(away, SHOW_ONE)) == (True, False)
+
+
+def test_an_effect_never_takes_the_place_of_a_doubt():
+    now = at(10)
+    doubt = Mark(MarkKind.DOUBT, Side.TARGET, None, listed(), listed(), now, now + WINDOW)
+    caps = dict.fromkeys(Side, capable(drops_from_watchlist=frozenset({HISTORY}), staleness=WINDOW))
+    touched = [Touch(HISTORY, Side.TARGET, ONE, now), Touch(HISTORY, Side.SOURCE, TWO, now)]
+    rows = {
+        key: Row(key, what, listed(), listed(), mark=mark) for key, what, mark in (("1", ONE, doubt), ("2", TWO, None))
+    }
+    after = with_side_effects({WATCHLIST: Baseline(WATCHLIST, rows)}, caps, touched)[WATCHLIST].rows
+    assert after["1"].mark == doubt
+    assert after["2"].mark == Mark(MarkKind.EFFECT, Side.SOURCE, listed(), None, listed(), now, now + WINDOW)
+
+
+# --- the fence ---------------------------------------------------------------------------------------
+
+STAMPS = {
+    "none": {"stamp_moves_on_removal": False},
+    "honest": {"stamp_moves_on_removal": True},
+}
+MEDDLING = {
+    "an overwrite": ("change", lambda home, away, now: away.change(RATINGS, TWO, rated(1, now))),
+    "a removal there": ("remove", lambda home, away, now: away.change(RATINGS, TWO, rated(1, now))),
+    "a return here": ("remove", lambda home, away, now: home.put(RATINGS, (TWO, rated(5, now)))),
+    "an add there": ("add", lambda home, away, now: away.put(RATINGS, (ONE, rated(1, now)))),
+}
+
+
+def blind_fence(world: World) -> None:
+    """A provider that writes what it is told, whatever it holds: only the fence is left."""
+
+    async def apply(self: Sly, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        sent.extend(changes)
+        return [Receipt(change, Outcome.CONFIRMED) for change in changes]
+
+    sent: list[Change] = world.logins["away"].lies.sent
+    for name in ("home", "away"):
+        world.oddly(name, apply=apply)
+
+
+@pytest.mark.parametrize("stamps", STAMPS)
+@pytest.mark.parametrize("meddling", MEDDLING)
+def test_what_moved_since_the_read_is_not_sent(world, stamps, meddling):
+    home, away = slow(world)
+    bare = capable(every={"idempotent_add": False, **STAMPS[stamps]})
+    for name in ("home", "away"):
+        world.oddly(name, capabilities=bare)
+    blind_fence(world)
+    edit, meddle = MEDDLING[meddling]
+    edits = {
+        "change": lambda: home.change(RATINGS, TWO, rated(9, world.clock())),
+        "remove": lambda: home.take(RATINGS, TWO),
+        "add": lambda: home.put(RATINGS, (ONE, rated(9, world.clock()))),
+    }
+    edits[edit]()
+    world.logins["away"].lies.before_fence = lambda: meddle(home, away, world.clock())
+    assert [one.outcome for one in world.run().changes] == [Outcome.NOT_SENT]
+    assert world.logins["away"].lies.sent == []
+
+
+def test_a_stamp_that_stands_still_when_something_goes_is_no_fence(world):
+    """The source lost a film and gets it back before the write; its stamp tells of neither."""
+    home, away = slow(world)
+
+    async def watermark(_self: Sly, _feature: Feature) -> str:
+        return "always the same"
+
+    async def fetch(self: Sly, feature: Feature) -> Snapshot:
+        return replace(await Sly.fetch(self, feature), watermark="always the same")
+
+    bare = capable(every={"stamp_moves_on_removal": False})
+    row = home.rows[RATINGS][0]
+    home.take(RATINGS, TWO)
+    stamped: list[str] = []
+
+    async def moving(self: Sly, feature: Feature) -> str:
+        if world.logins["home"].lies.fetched and not stamped:
+            stamped.append("once")
+            home.rows[RATINGS].append(row)
+        return await watermark(self, feature)
+
+    world.oddly("away", capabilities=bare, watermark=watermark, fetch=fetch)
+    world.oddly("home", capabilities=bare, watermark=moving, fetch=fetch)
+    assert [one.outcome for one in world.run().changes] == [Outcome.NOT_SENT]
+    assert len(away.rows[RATINGS]) == 2
+
+
+# --- when one thing failed, nothing else leaves ------------------------------------------------------
+
+FAILURES = {"the disk": StateError("the disk is full"), "the service": UnavailableError("it is down")}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_after_a_failure_no_other_batch_leaves(world, what):
+    home, away = slow(world)
+    home.put(RATINGS, *((movie(n), rated(5)) for n in range(20, 23)))
+    calls: list[int] = []
+
+    async def apply(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        calls.append(len(changes))
+        raise FAILURES[what]
+
+    world.oddly("away", apply=apply, capabilities=capable(every={"batch": 1}))
+    report = world.run()
+    assert calls == [1]
+    assert report.exit_code == (7 if what == "the disk" else 75)
+    first = Outcome.UNKNOWN if what == "the disk" else Outcome.NOT_SENT
+    assert [one.outcome for one in report.changes] == [first, Outcome.NOT_SENT, Outcome.NOT_SENT]
+    doubts = [row for row in world.rows(RATINGS).values() if row.mark and row.mark.kind is MarkKind.DOUBT]
+    assert len(doubts) == (1 if what == "the disk" else 0)
+    assert len(away.rows[RATINGS]) == 2
+
+
+def test_a_neighbours_write_on_an_account_that_is_not_ours_holds_nothing(world):
+    a, b, c = (world.account(name, staleness=WINDOW) for name in "abc")
+    for store in (a, b, c):
+        store.put(RATINGS, (TWO, rated(7)))
+    world.pair("a", "b", RATINGS)
+    world.pair("b", "c", RATINGS)
+    world.run_all()
+    world.clock.tick(HOUR)
+    b.change(RATINGS, TWO, rated(2, world.clock()))
+    assert did(world.run("a-b")) == ["~source Film 2 (1952) 2 confirmed"]
+    assert did(world.run("b-c")) == ["~target Film 2 (1952) 2 confirmed"]

@@ -362,3 +362,16 @@ def test_every_write_that_was_proved_says_who_did_it(tmp_path):
     run = world.past().runs[0].run_id
     (one,) = world.undo().changes
     assert (one.change.reason, one.outcome) == (f"undo: update by the run {run}", Outcome.CONFIRMED)
+
+
+def test_a_journal_that_a_power_cut_left_in_both_places_stops_no_run(tmp_path):
+    """It is there, finished, and under `runs/` too: every later run said that it is there already."""
+    world = World(tmp_path)
+    home, _away = known(world)
+    home.change(RATINGS, movie(1), rated(9, world.clock()))
+    world.run()
+    (newest, *_) = sorted(world.path("runs").iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    world.path("journal.jsonl").write_bytes(newest.read_bytes())
+    assert world.run().exit_code == 0
+    assert not world.path("journal.jsonl").exists()
+    assert newest.exists()

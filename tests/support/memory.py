@@ -294,6 +294,11 @@ class Lies:
     reads (so long). `drop` leaves out that share of the rows of a read, `drop_tokens` those of the
     items so named; `claim_complete` says whether such a read pretends to be whole. `repeat` rows
     come twice. `before_apply` and `before_read` are where a user edits meanwhile.
+
+    `unsaid` names the rows that the very next read of a feature leaves out while it claims to be
+    whole; the read after it is honest. `garbled` rows come as rows that could not be decoded,
+    with their ids, or (`garbled_names`) without. `flicker` shows what lags in every second read only: old,
+    new, old again. `skew` is how far the service's clock is ahead of ours.
     """
 
     seed: int = 0
@@ -312,6 +317,11 @@ class Lies:
     drop_tokens: frozenset[str] = frozenset()
     claim_complete: bool = False
     repeat: int = 0
+    unsaid: dict[Feature, frozenset[str]] = field(default_factory=dict)
+    garbled: frozenset[str] = frozenset()
+    garbled_names: bool = False
+    flicker: bool = False
+    skew: timedelta = timedelta(0)
     unstable_watermark: bool = False
     before_apply: Callable[[Feature, Sequence[Change]], None] | None = None
     before_read: Callable[[Feature], None] | None = None
@@ -397,7 +407,7 @@ class Lying:
         if lies.fail_reads > 0 and feature in lies.fail_reads_of:
             lies.fail_reads -= 1
             raise lies.error
-        return self._shortened(self._lagged(await self._inner.fetch(feature)))
+        return self._garbled(self._shortened(self._lagged(await self._inner.fetch(feature))))
 
     def _lagged(self, truth: Snapshot) -> Snapshot:
         mine = [ghost for ghost in self.lies.hidden if ghost.feature is truth.feature]
@@ -410,6 +420,8 @@ class Lying:
             if ghost in over or any(same(ghost.item, item) for item in seen):
                 continue
             seen.append(ghost.item)
+            if self.lies.flicker and self.lies.reads % 2:
+                continue
             rows = [row for row in rows if not same(row.item, ghost.item)] + list(ghost.rows)
         return replace(truth, entries=tuple(rows))
 
@@ -419,6 +431,8 @@ class Lying:
         rows = [row for row in truth.entries if not lies.drop_tokens.intersection(row.item.tokens())]
         rows = [row for row in rows if not lies.drop or dice.random() >= lies.drop]
         missing = len(truth.entries) - len(rows)
+        unsaid = lies.unsaid.pop(truth.feature, frozenset())
+        rows = [row for row in rows if not unsaid.intersection(row.item.tokens())]
         rows += rows[: lies.repeat]
         changed = replace(truth, entries=tuple(rows))
         if lies.unstable_watermark:
@@ -426,6 +440,20 @@ class Lying:
         if missing and not lies.claim_complete:
             changed = replace(changed, complete=False, doubt=f"{missing} rows did not come")
         return changed
+
+    def _garbled(self, truth: Snapshot) -> Snapshot:
+        lies = self.lies
+        spoilt = [row for row in truth.entries if lies.garbled.intersection(row.item.tokens())]
+        changed = truth
+        if lies.skew and truth.server_now is not None:
+            changed = replace(changed, server_now=truth.server_now + lies.skew)
+        if not spoilt:
+            return changed
+        named = not lies.garbled_names
+        blind = [Undecoded("a row", "it is garbled", row.item if named else None) for row in spoilt]
+        rows = tuple(row for row in truth.entries if row not in spoilt)
+        changed = replace(changed, entries=rows, undecoded=(*truth.undecoded, *blind))
+        return changed if named else replace(changed, complete=False, doubt="a row without a name")
 
     async def apply(self, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
         lies = self.lies
@@ -464,6 +492,12 @@ class Lying:
             if receipt.outcome is Outcome.CONFIRMED:
                 old = [row for row in before.entries if same(row.item, receipt.change.item)]
                 self.lies.hide(before.feature, receipt.change.item, old, reads=self.lies.lag_reads, until=until)
+
+
+def calm(lies: Lies) -> None:
+    """End the lies about single reads, and those about clocks; `behave` in `support.engine` ends the others."""
+    lies.unsaid, lies.garbled, lies.garbled_names = {}, frozenset(), False
+    lies.flicker, lies.skew = False, timedelta(0)
 
 
 def lying(inner: type[Provider], lies: Lies) -> type[Provider]:

@@ -13,7 +13,7 @@ from cwsync.errors import UnavailableError
 from cwsync.model import Change, Feature, Outcome, Receipt, Snapshot
 from cwsync.provider import Provider, Services, provider_class, provider_names
 from support import world
-from support.memory import CutError, Lies, Memory, Store, account, capable, lying, memory, plugged, shown
+from support.memory import CutError, Lies, Memory, Store, account, calm, capable, lying, memory, plugged, shown
 from support.world import at, listed, movie, rated
 
 RATINGS = Feature.RATINGS
@@ -110,6 +110,48 @@ def test_short_reads_say_so_or_do_not() -> None:
     named = read(full(), Lies(drop_tokens=frozenset({movie(3).ids[0]})))
     assert (len(named.entries), named.complete) == (39, False)
     assert len(read(full(), Lies(repeat=2)).entries) == 42
+
+
+def test_one_read_is_short_and_does_not_say_so() -> None:
+    store, lies = full(), Lies(unsaid={RATINGS: frozenset({movie(3).ids[0]})})
+    first, second = read(store, lies), read(store, lies)
+    assert (len(first.entries), first.complete) == (39, True)
+    assert (len(second.entries), second.complete) == (40, True)
+
+
+def test_garbled_rows_protect_their_key_or_spoil_the_read() -> None:
+    named = read(full(), Lies(garbled=frozenset({movie(3).ids[0]})))
+    assert (len(named.entries), named.complete) == (39, True)
+    assert [row.item for row in named.undecoded] == [movie(3)]
+    nameless = read(full(), Lies(garbled=frozenset({movie(3).ids[0]}), garbled_names=True))
+    assert (nameless.complete, [row.item for row in nameless.undecoded]) == (False, [None])
+
+
+def test_a_lag_that_is_not_monotonic_shows_new_old_new() -> None:
+    now = [at()]
+    store, lies = full(1), Lies(lag_for=timedelta(minutes=15), clock=lambda: now[0], flicker=True)
+    write(store, lies, world.change(RATINGS, movie(0), rated(5), None))
+    assert [len(read(store, lies).entries) for _ in range(4)] == [0, 1, 0, 1]
+    now[0] = at(minutes=15)
+    assert [len(read(store, lies).entries) for _ in range(2)] == [0, 0]
+
+
+def test_the_clock_of_a_service_may_be_wrong() -> None:
+    now = at()
+    store = Store(clock=lambda: now)
+    assert read(store, Lies(skew=timedelta(hours=1))).server_now == now + timedelta(hours=1)
+
+
+def test_calm_ends_the_lies_of_single_reads() -> None:
+    lies = Lies(
+        unsaid={RATINGS: frozenset({"x"})},
+        garbled=frozenset({"x"}),
+        garbled_names=True,
+        flicker=True,
+        skew=timedelta(hours=1),
+    )
+    calm(lies)
+    assert lies == Lies(clock=lies.clock, error=lies.error)
 
 
 def test_refusals_name_the_record() -> None:

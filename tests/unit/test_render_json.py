@@ -55,6 +55,7 @@ def test_a_run_is_the_document_of_the_contract() -> None:
             {
                 "pair": "home-trakt",
                 "mode": "one-way",
+                "undoes": None,
                 "source": "home",
                 "target": "trakt",
                 "first_run": False,

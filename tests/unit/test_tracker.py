@@ -37,7 +37,8 @@ from cwsync.model import (
     external_id,
 )
 from cwsync.provider import Provider, Services
-from cwsync.providers import _localfile
+from cwsync.providers import _localfile, _trackerfile
+from cwsync.providers._trackerfile import FileError
 from cwsync.providers.tracker import KEEP_FILES, Tracker
 from support import world
 from support.world import at, episode, listed, movie, only, played, rated, season, show, stopped
@@ -1159,3 +1160,23 @@ def test_the_layout_of_a_file_does_not_change_what_it_says(folder: Path, rows: l
     compact = said(json.dumps)
     assert said(lambda found: "[\n  " + ",\n  ".join(map(json.dumps, found)) + "\n]") == compact
     assert said(lambda found: json.dumps(found, indent=4)) == compact
+
+
+def test_a_key_that_is_there_twice_among_very_many_is_found_in_one_pass() -> None:
+    """It was counted once for each key: a file of a megabyte kept the machine busy for minutes."""
+
+    class Counted(str):
+        __slots__ = ()
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return super().__eq__(other)
+
+        __hash__ = str.__hash__
+
+    keys = [Counted(f"k{number}") for number in range(2000)]
+    pairs: list[tuple[str, object]] = [(key, 1) for key in (*keys, Counted("k1999"))]
+    with pytest.raises(FileError, match="'k1999' stands twice"):
+        _trackerfile._object(pairs)
+    assert Counted.compared < 4 * len(pairs)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cwsync.cli import diagnose, listing, reset, sync
+from cwsync.cli import diagnose, listing, past, reset, sync
 from cwsync.cli.session import LOG_FORMATS, Session
 from cwsync.errors import UsageError
 
@@ -61,13 +61,17 @@ def main(
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(2)
     if log_format not in LOG_FORMATS:
-        raise UsageError(f"{log_format!r} is none of {', '.join(LOG_FORMATS)}", where="--log-format")
+        words = ", ".join(LOG_FORMATS)
+        hint = "cwsync --help shows what there is"
+        raise UsageError(f"{log_format!r} is none of {words}", where="--log-format", hint=hint)
     ctx.obj = Session(config, state_dir, verbose - quiet, no_color, log_format)
 
 
 for _name, _command in (
     ("plan", sync.plan),
     ("run", sync.run),
+    ("history", past.history),
+    ("undo", past.undo),
     ("status", diagnose.status),
     ("explain", diagnose.explain),
     ("check", diagnose.check),

@@ -42,9 +42,10 @@ def write_err(text: str) -> None:
 def _write(stream: TextIO | None, text: str) -> None:
     if stream is None or not text:  # None: started with the stream closed
         return
+    from cwsync.redaction import redact_known
     from cwsync.render.screen import fit
 
-    stream.write(fit(text, stream.encoding))
+    stream.write(fit(redact_known(text), stream.encoding))
     stream.flush()
 
 

@@ -45,7 +45,7 @@ def plan(
     options = _dated(options) if out is not None else options
     report = _go(session, settings, names, options, "plan", as_json=json)
     saved = _save(out, report, options)
-    _answer(session, report, _view(session, options, pair, every=every, saved=saved), as_json=json)
+    answer(session, report, _view(session, options, pair, every=every, saved=saved), as_json=json)
     if detailed_exitcode and report.exit_code == Exit.OK and any(one.changes for one in report.pairs):
         return Exit.CHANGES
     return report.exit_code
@@ -85,7 +85,7 @@ def run(
     options = replace(words, full=full, limit=limit, adds_only=adds_only, lock_timeout_s=lock_timeout)
     options = replace(options, apply=apply, accept=accept)
     report = _go(session, settings, names, options, "run", as_json=json)
-    _answer(session, report, _view(session, options, pair, every=every), as_json=json)
+    answer(session, report, _view(session, options, pair, every=every), as_json=json)
     return report.exit_code
 
 
@@ -103,16 +103,19 @@ def _checked(
 
     first, last = choose_dates(since, until)
     chosen = choose_features(settings, names, features)
-    return RunOptions(features=chosen, since=first, until=last, if_locked=_if_locked(if_locked))
+    return RunOptions(features=chosen, since=first, until=last, if_locked=locking(if_locked))
 
 
-def _if_locked(word: str) -> IfLocked:
+def locking(word: str) -> IfLocked:
+    """What `--if-locked` says. Raises `UsageError`."""
     from cwsync.engine.options import IfLocked
 
     try:
         return IfLocked(word)
     except ValueError:
-        raise UsageError(f"{word!r} is none of fail, skip, wait", where="--if-locked") from None
+        raise UsageError(
+            f"{word!r} is none of fail, skip, wait", where="--if-locked", hint="cwsync run --help shows what there is"
+        ) from None
 
 
 def _go(
@@ -137,9 +140,9 @@ def _run_saved(
     choose_pairs(settings, saved.pairs, everything=False)
     with bars(session, as_json=as_json) as on_progress:
         home = session.home(on_progress)
-        locking = _if_locked(if_locked)
-        report = run_saved(settings, saved, home, lock_timeout_s=lock_timeout, if_locked=locking, accept=accept)
-    _answer(session, report, RunView(session.verbosity, options=session.words, saved=str(path)), as_json=as_json)
+        waiting = locking(if_locked)
+        report = run_saved(settings, saved, home, lock_timeout_s=lock_timeout, if_locked=waiting, accept=accept)
+    answer(session, report, RunView(session.verbosity, options=session.words, saved=str(path)), as_json=as_json)
     return report.exit_code
 
 
@@ -184,7 +187,7 @@ def _view(
     return RunView(session.verbosity, names, (*words, *session.words), saved)
 
 
-def _answer(session: Session, report: RunReport, view: RunView, *, as_json: bool) -> None:
+def answer(session: Session, report: RunReport, view: RunView, *, as_json: bool) -> None:
     """The result on stdout; the errors that ended a pair on stderr too, like every error."""
     from cwsync.cli.output import tell_error, write_err, write_json
 

@@ -19,6 +19,7 @@ from cwsync.config.find import expand_home
 from cwsync.config.reading import SmallFile, read_small
 from cwsync.errors import ConfigError
 from cwsync.model import SecretRef
+from cwsync.redaction import remember
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -65,11 +66,12 @@ def parse_secret(value: object, *, key: str, base: Path, environ: Mapping[str, s
 def resolve_secret(ref: SecretRef, *, where: str) -> str:
     """The secret itself: one line of text, never empty. `where` is the key that wants it, for the error.
 
+    From here on it is blanked in all that this process says (see `redaction`).
     Runs the command of a ``command`` secret (no shell, `TIMEOUT_S` seconds, `LIMIT` bytes). Raises
     `ConfigError` when it cannot be had.
     """
     try:
-        return _clean(_fetch(ref))
+        return remember(_clean(_fetch(ref)))
     except ConfigError as error:
         raise ConfigError(f"no secret from {ref}: {error}", where=where, hint=error.hint) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cwsync.engine.fastpath import honest_stamp
@@ -14,6 +14,7 @@ from cwsync.errors import CwsyncError, StateError, UnavailableError
 from cwsync.model import Change, Doubt, Entry, Feature, Op, Outcome, Play, Receipt, Side, Snapshot, Value, moment
 from cwsync.planner.plan import FeaturePlan
 from cwsync.provider import Provider
+from cwsync.redaction import redact
 from cwsync.state import Journal
 
 
@@ -116,6 +117,8 @@ class Carrier:
             # The disk failed somewhere between the first byte and the last fsync: nobody knows.
             self.halted = error
             receipts = [Receipt(change, Outcome.UNKNOWN, error.code, detail=error.message) for change in batch]
+        # What a service answers may repeat what we sent, and stays in the journal for months.
+        receipts = [_without_secrets(receipt) for receipt in receipts]
         done.at = self.now()
         mark = None if self.halted else await self._stamp(provider, feature)
         self.journal.record(self.batch, receipts, done.at, mark)
@@ -155,6 +158,13 @@ class _Rows:
         if value is None or entry.value.at is None or value.at is None:
             return value is not None and entry.value.at == value.at
         return abs((moment(entry.value.at) - moment(value.at)).total_seconds()) < self._precision_s
+
+
+def _without_secrets(receipt: Receipt) -> Receipt:
+    if receipt.code is None and receipt.detail is None:
+        return receipt
+    code, detail = (None if text is None else redact(text) for text in (receipt.code, receipt.detail))
+    return replace(receipt, code=code, detail=detail)
 
 
 def _unsent(change: Change, code: str, detail: str) -> Receipt:

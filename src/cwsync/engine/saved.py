@@ -7,6 +7,7 @@ out: then neither the state nor a snapshot moved. The changes stand in the file 
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -77,7 +78,10 @@ def _line(change: Change) -> str:
 def load_plan(path: Path) -> SavedPlan:
     """Read a plan file. Raises `ConfigError` for anything that is not one."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # a pipe would be waited for, a device has no end
+            raise _no_plan(path, "it is not a regular file")
+        if about.st_size > _MAX_BYTES:
             raise ConfigError("is too large for a saved plan", where=str(path))
         document = json.loads(path.read_bytes())
     except OSError as error:

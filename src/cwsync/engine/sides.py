@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from cwsync.errors import CwsyncError
+from cwsync.errors import ConfigError, CwsyncError
 from cwsync.model import AccountSpec, Feature, PairSpec, Side, Snapshot
 from cwsync.provider import Provider, Services, provider_class
 
@@ -32,7 +32,19 @@ async def opened(pair: PairSpec, cache_dir: Path | None) -> AsyncIterator[dict[S
             stack.push_async_callback(provider.aclose)
             sides[side] = provider
         await _all([sides[side].open() for side in Side])
+        _refuse_twins(pair, sides)
         yield sides
+
+
+def _refuse_twins(pair: PairSpec, sides: Sides) -> None:
+    """Two names may lead to one account. In step with itself it would look emptied, or doubled, by our own writes."""
+    source, target = (sides[side].account_id for side in Side)
+    if source and source == target:
+        raise ConfigError(
+            f"{pair.source.name} and {pair.target.name} are the same account ({source})",
+            where=f"pairs.{pair.name}",
+            hint="a pair needs two accounts; name another one as source or target",
+        )
 
 
 async def _all(steps: Sequence[object]) -> None:

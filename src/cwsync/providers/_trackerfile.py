@@ -69,10 +69,14 @@ def empty_frame(feature: Feature) -> Frame:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise FileError(f"the key {twice!r} stands twice in one object")
+        raise FileError(f"the key {_twice(pairs)!r} stands twice in one object")
     return found
+
+
+def _twice(pairs: list[tuple[str, object]]) -> str:
+    """The first key that was there before; one pass, however many keys there are."""
+    seen: set[str] = set()
+    return next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
 
 
 def _constant(name: str) -> NoReturn:

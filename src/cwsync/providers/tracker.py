@@ -180,8 +180,13 @@ class Tracker:
         return read_file(self._file(feature), follow=False)
 
     def _write(self, feature: Feature, before: bytes | None, data: bytes) -> None:
-        path = self._file(feature)
         files.make_dir(self._folder)
+        # Accounts are locked by name. This folder may have several, and other state folders know them too.
+        with files.writing_in(self._folder):
+            self._replace(feature, before, data)
+
+    def _replace(self, feature: Feature, before: bytes | None, data: bytes) -> None:
+        path = self._file(feature)
         keep = None
         if before is not None:
             files.make_dir(self._folder / SNAPSHOTS)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from cwsync.model import (
+    UNDONE,
     CheckReport,
     Entry,
     ExplainReport,
@@ -92,6 +93,13 @@ def _baseline(row: BaselineRow | None, report: ExplainReport) -> Iterator[tuple[
         yield "first seen", f"{what} on {name[row.seen.side]} since {when(row.seen.at)}"
     if row.parked is not None:
         park = row.parked
+        if park.code == UNDONE:
+            there = name[park.side.other.value]
+            yield (
+                "undone",
+                f"by taking back the run {sanitise(park.detail or NOTHING)}; left alone until {there} changes",
+            )
+            return
         detail = f" ({sanitise(park.detail)})" if park.detail else ""
         tries = count(park.tries, "try", "tries")
         yield (

@@ -57,6 +57,7 @@ def _pair(pair: PairReport) -> Json:
     return {
         "pair": pair.pair,
         "mode": pair.mode.value,
+        "undoes": pair.undoes,
         "source": pair.source,
         "target": pair.target,
         "first_run": pair.first_run,

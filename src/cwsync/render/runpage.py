@@ -48,24 +48,25 @@ class RunView:
 
     `verbosity` is -1 for ``-q``. `names` are the pairs as the user named them, or ``--all``;
     `options` are the options that make the plan what it is, ready for a shell. `saved` is the file
-    the plan was written to.
+    the plan was written to. `verb` is the command that plans and, with ``--apply``, writes.
     """
 
     verbosity: int = 0
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     saved: str | None = None
+    verb: str = "run"
 
     def accept(self, pair: str, digest: str) -> str:
         """The command that lets a refused plan through."""
         if self.saved is not None:
             return shlex.join(("cwsync", "run", "--plan", self.saved, "--apply", "--accept", digest, *self.options))
-        return self.command("--accept", digest, names=[pair])
+        return self.command("--accept", digest, names=[pair] if self.verb == "run" else self.names)
 
     def command(self, *words: str, names: Sequence[str] | None = None) -> str:
-        """``cwsync run NAMES --apply ...`` with the options of this command."""
+        """``cwsync VERB NAMES --apply ...`` with the options of this command."""
         who = self.names if names is None else names
-        return shlex.join(("cwsync", "run", *who, "--apply", *words, *self.options))
+        return shlex.join(("cwsync", self.verb, *who, "--apply", *words, *self.options))
 
 
 def run_page(report: RunReport, view: RunView) -> Page:
@@ -97,6 +98,8 @@ def _next(report: RunReport, view: RunView) -> Iterator[Block]:
 def _pair(pair: PairReport, view: RunView, *, applied: bool) -> Iterator[Block]:
     arrow = "⇄" if pair.mode is Mode.TWO_WAY else "→"
     kind = "run" if applied else "dry run"
+    if pair.undoes is not None:
+        kind = f"undo of {sanitise(pair.undoes)}" + ("" if applied else ", dry run")
     yield Line(f"{pair.pair}: {pair.source} {arrow} {pair.target} ({pair.mode.value}, {kind})", Tone.STRONG)
     if pair.locked_out:
         yield Line("left out: another run holds the lock", Tone.WARN)
@@ -269,7 +272,7 @@ def _summaries(pair: PairReport, *, applied: bool) -> Iterator[Block]:
     yield Gap()
     if not pair.features:
         return
-    idle = not (pair.changes or pair.conflicts or pair.guards or pair.error)
+    idle = pair.undoes is None and not (pair.changes or pair.conflicts or pair.guards or pair.error)
     waiting = any(report.hold for report in pair.features.values())
     if idle:
         yield Line("nothing to do now; some records wait" if waiting else "in sync, nothing to do")

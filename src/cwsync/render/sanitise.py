@@ -10,6 +10,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+from cwsync.redaction import redact_known
+
 MAX_LENGTH: Final = 200
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 # Invisible, though Unicode does not file them under "format": fillers and joiners.
@@ -52,6 +54,7 @@ def sanitise(text: str, limit: int | None = MAX_LENGTH) -> str:
     Idempotent. Controls become their pictures or ``�``, line breaks and tabs become spaces,
     bidirectional controls and zero-width characters are dropped.
     """
+    text = redact_known(text)
     if not (text.isascii() and text.isprintable()):
         text = text.translate(_TABLE)
     if limit is not None and len(text) > limit:

@@ -8,6 +8,7 @@ from cwsync.state.lastrun import LastRun, Unreadable, load_last_run, save_last_r
 from cwsync.state.lock import Locks, RunInfo
 from cwsync.state.runs import ABANDONED, past_runs, read_past
 from cwsync.state.store import PairStore
+from cwsync.state.tokens import Tokens, TokenStore
 
 __all__ = [
     "ABANDONED",
@@ -24,6 +25,8 @@ __all__ = [
     "PairStore",
     "Receipts",
     "RunInfo",
+    "TokenStore",
+    "Tokens",
     "Unreadable",
     "load_evidence",
     "load_last_run",

@@ -181,7 +181,13 @@ def retire(folder: Path, run_id: str) -> Path:
     files.make_dir(runs)
     to = runs / f"{run_id}.jsonl"
     with files.disk_errors(path):
-        files.move(path, to)
+        if to.exists() and to.read_bytes() == path.read_bytes():
+            # A power cut between the syncs of the two folders may leave it in both.
+            files.sync_dir(runs)
+            files.remove_file(path)
+            files.sync_dir(folder)
+        else:
+            files.move(path, to)
     _prune(runs)
     return to
 

@@ -54,6 +54,7 @@ class Locks:
         self._timeout_s = timeout_s
         self._info = run_info
         self._held = contextlib.ExitStack()
+        self._taken: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
         deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
@@ -64,12 +65,18 @@ class Locks:
                 self._say_holder(name)
                 taken.callback(self._unsay_holder, name)
             self._held = taken.pop_all()
+        self._taken = frozenset(self.names)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._taken = frozenset()
         self._held.close()
+
+    def holds(self, name: str) -> bool:
+        """Whether this object holds the lock `name` now."""
+        return name in self._taken
 
     @contextlib.contextmanager
     def _lock(self, name: str, deadline: float | None) -> Iterator[None]:
