@@ -22,7 +22,7 @@ from support.kills import ALL, SCENES, Lab, Scene, Server, strace_missing, trace
 SHARE = 1 if SOAK else 40
 KILLED = -signal.SIGKILL
 TRACED = tuple(SCENES) if SOAK else ("both sides",)
-_KILLED_BEFORE: set[str] = set()
+THOROUGH = "both sides"  # the scene in which the short form kills at every sort of effect
 needs_strace = pytest.mark.skipif(strace_missing() is not None, reason=strace_missing() or "")
 
 
@@ -53,14 +53,13 @@ def sort_of(effect: str) -> str:
     )
 
 
-def chosen(effects: list[str], scene: int) -> list[int]:
-    """All in the long form; else the first effect of every sort that no scene had before, and a spread of the rest."""
-    fresh = []
+def chosen(effects: list[str], name: str) -> list[int]:
+    """All in the long form; else a spread, and in one scene the first effect of every sort."""
+    first: dict[str, int] = {}
     for n, effect in enumerate(effects, 1):
-        if SOAK or sort_of(effect) not in _KILLED_BEFORE:
-            fresh.append(n)
-            _KILLED_BEFORE.add(sort_of(effect))
-    return sorted({*fresh, *range(1 + 4 * scene % SHARE, len(effects) + 1, SHARE)})
+        first.setdefault(sort_of(effect), n)
+    spread = range(1 + 4 * list(SCENES).index(name) % SHARE, len(effects) + 1, SHARE)
+    return sorted({*spread, *(first.values() if name == THOROUGH else ())})
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -71,7 +70,7 @@ def test_I7_killed_before_any_effect_and_run_again_ends_where_the_uncut_run_ends
     lab = scene.prepare(tmp_path, server)
     effects, expected = uncut(lab, scene)
     steps = len(effects)
-    kills = chosen(effects, list(SCENES).index(name))
+    kills = chosen(effects, name)
     for n in kills:
         what = f"{name}: killed before effect {n} of {steps}"
         assert lab.run(scene.line, {n: signal.SIGKILL}).finish().code == KILLED, what
