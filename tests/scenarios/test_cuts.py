@@ -1,9 +1,10 @@
-"""What a cut run leaves: its journal, its damage, its end. Cuts at every effect are in `tests/crash`."""
+"""The power goes off: anywhere, and then the next run ends where an uncut run ends."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,12 +45,77 @@ def _one_way(world: World) -> None:
     home.take(RATINGS, movie(2))
 
 
+def _two_way(world: World) -> None:
+    home, away = known(world, RATINGS, window=AT_ONCE)
+    home.put(RATINGS, (movie(7), rated(8, world.clock())))
+    away.change(RATINGS, movie(1), rated(9, world.clock()))
+    home.take(RATINGS, movie(2))
+
+
 def _conflicts(world: World) -> None:
     home, away = known(world, RATINGS, conflict=Conflict.KEEP)
     home.change(RATINGS, movie(1), rated(9, world.clock()))
     away.take(RATINGS, movie(1))
     home.take(RATINGS, movie(2))
     away.change(RATINGS, movie(2), rated(2, world.clock()))
+
+
+def _first_run(world: World) -> None:
+    home, away = world.account("home"), world.account("away", staleness=WINDOW)
+    home.put(RATINGS, *((movie(n), rated(n, at(n))) for n in range(1, 5)))
+    away.put(RATINGS, *((movie(n), rated(n, at(n))) for n in range(3, 7)))
+    world.pair("home", "away", RATINGS)
+
+
+def _plays(world: World) -> None:
+    home, away = known(world, HISTORY, caps=NO_DOUBLES, plays=Plays.ALL)
+    home.put(HISTORY, (movie(1), played(at(3))), (movie(8), played(at(4))))
+    away.put(HISTORY, (movie(1), played(at(9))))
+
+
+def _watched(world: World) -> None:
+    drops = capable(drops_from_watchlist=frozenset({HISTORY, RATINGS}))
+    home, _ = known(world, HISTORY, WATCHLIST, RATINGS, PROGRESS, caps=drops)
+    for feature, held in ((HISTORY, played(at(5))), (RATINGS, rated(7, at(5)))):
+        home.put(feature, (movie(9), held))
+    home.put(WATCHLIST, (movie(11), listed(at(5))))
+    home.change(PROGRESS, movie(3), stopped(60, 100, world.clock()))
+
+
+SCENES: dict[str, Callable[[World], None]] = {
+    "one-way": _one_way,
+    "two-way": _two_way,
+    "conflicts": _conflicts,
+    "first run": _first_run,
+    "all plays": _plays,
+    "watched": _watched,
+}
+
+
+def ends(world: World) -> dict[str, list[str]]:
+    return {
+        f"{name} {feature}": shown(login.store, feature) for name, login in world.logins.items() for feature in Feature
+    }
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_I7_cut_at_any_effect_and_run_again_ends_where_the_uncut_run_ends(tmp_path, scene):
+    whole = World(tmp_path / "whole")
+    SCENES[scene](whole)
+    whole.effects = 0
+    whole.run()
+    steps = whole.effects
+    whole.settle()
+    expected = ends(whole)
+    for n in range(1, steps + 1):
+        world = World(tmp_path / str(n))
+        SCENES[scene](world)
+        assert world.cut(n), n
+        world.settle()
+        assert ends(world) == expected, f"cut at effect {n} of {steps}"
+        assert not world.path("journal.jsonl").exists()
+        before = world.baseline_bytes()
+        assert (world.run().changes, world.baseline_bytes()) == ((), before)
 
 
 def test_I8_a_play_is_never_there_twice_however_often_a_run_is_cut(tmp_path):
