@@ -30,9 +30,9 @@ class _Trace:
 
     __slots__ = ("_compiled", "_pattern", "gate")
 
-    def __init__(self, form: str, before: str = "", behind: str = "") -> None:
-        self.gate = max(_RUN.findall(form), key=len, default="")
-        self._pattern = before + "".join(map(_spelt, form)) + behind
+    def __init__(self, form: str, before: str = "", behind: str = "", *, exact: bool = False) -> None:
+        self.gate = form if exact else max(_RUN.findall(form), key=len, default="")
+        self._pattern = re.escape(form) if exact else before + "".join(map(_spelt, form)) + behind
         self._compiled: re.Pattern[str] | None = None
 
     def blank(self, text: str) -> str:
@@ -52,6 +52,17 @@ def remember(secret: str) -> str:
     if len(text) >= SHORTEST and all(text != known for known, _ in _known):
         _known[:] = sorted([*_known, (text, _traces(text))], key=lambda entry: -len(entry[0]))
     return secret
+
+
+def remember_url(url: str) -> None:
+    """Have the password of ``scheme://user:password@host`` blanked from now on, as written and decoded."""
+    host, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    password = host.partition(":")[2]
+    if at and password:
+        from urllib.parse import unquote
+
+        remember(password)
+        remember(unquote(password))
 
 
 def redact_known(text: str) -> str:
@@ -85,8 +96,7 @@ def _traces(secret: str) -> list[_Trace]:
     data = secret.encode("utf-8", "surrogatepass")
     digits = data.hex()
     percent = "".join(f"%{byte:02x}" for byte in data)
-    whole = [secret, digits, digits.upper(), percent, percent.upper()]
-    found = [_Trace(form) for form in dict.fromkeys(whole)]
+    found = [_Trace(secret), *(_Trace(form, exact=True) for form in (digits, digits.upper(), percent, percent.upper()))]
     cores = dict.fromkeys(_base64(data))
     # What stands around it in the same base64 goes too: its ends hold bits of the secret.
     return found + [_Trace(core, f"(?<!{_B64}){_B64}*", f"{_B64}*(?:=|%3[Dd]){{0,2}}") for core in cores]

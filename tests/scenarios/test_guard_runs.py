@@ -25,11 +25,13 @@ from cwsync.model import (
     PairSpec,
     Plays,
     RemoveMode,
+    Snapshot,
     Undecoded,
 )
+from cwsync.provider import Services
 from cwsync.state import read_journal
-from support.engine import DAY, HOUR, MINUTE, WIDE, World, codes, did
-from support.memory import Store, shown
+from support.engine import DAY, HOUR, MINUTE, WIDE, Sly, World, codes, did
+from support.memory import Store, capable, shown
 from support.world import at, listed, movie, played, rated
 
 RATINGS, WATCHLIST = Feature.RATINGS, Feature.WATCHLIST
@@ -423,3 +425,80 @@ def test_I24_a_run_with_anything_to_do_to_tell_or_to_wait_for_is_no_evidence(wor
         world.run(full=True, **options)
         world.clock.tick(20 * MINUTE)
     assert _reads_in(world, g)
+
+
+def test_I24_evidence_of_another_state_does_not_count(world):
+    g = Guarded(world, 3, WIDE)
+    old = world.baseline_bytes()
+    g.home.change(RATINGS, movie(1), rated(9))
+    for _ in range(4):
+        world.run()
+        world.clock.tick(20 * MINUTE)
+    assert not _reads_in(world, g)
+    world.path("state.json").write_bytes(old)
+    assert _reads_in(world, g)
+
+
+def test_I24_stamps_that_stand_still_when_something_goes_are_no_evidence(world):
+    async def watermark(_self: Sly, _feature: Feature) -> str:
+        return "always the same"
+
+    async def fetch(self: Sly, feature: Feature) -> Snapshot:
+        return replace(await Sly.fetch(self, feature), watermark="always the same")
+
+    bare = capable(every={"stamp_moves_on_removal": False})
+    home, away = (world.account(name, bare) for name in ("home", "away"))
+    for store in (home, away):
+        store.put(RATINGS, *((movie(n), rated(5)) for n in range(1, 4)))
+    world.pair("home", "away", RATINGS, guards=WIDE, hold_removed=AT_ONCE)
+    for name in ("home", "away"):
+        world.oddly(name, watermark=watermark, fetch=fetch)
+    for _ in range(4):
+        world.run()
+        world.clock.tick(20 * MINUTE)
+    home.take(RATINGS, movie(1))
+    assert did(world.plan()) == ["-target Film 1 (1951)"]
+
+
+# --- what is remembered of runs that did little ------------------------------------------------------
+
+
+def test_a_restored_state_stays_suspect_when_no_account_can_be_opened(world):
+    g = Guarded(world, 3, WIDE)
+    old = world.baseline_bytes()
+    g.remove(g.home, 1)
+    assert did(world.run()) == ["-target Film 1 (1951) confirmed"]
+    g.away.put(RATINGS, (movie(1), rated(9)))
+    world.path("state.json").write_bytes(old)
+    world.logins["home"].lies.fail_opens = 1
+    assert world.run().exit_code == 75
+    assert did(world.run()) == ["+source Film 1 (1951) 9 confirmed"]
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_the_age_counts_from_when_a_feature_was_really_read(world, read):
+    g = Guarded(world, 3, WIDE, RATINGS, WATCHLIST)
+    lies = world.logins["home"].lies
+    for _ in range(35):
+        world.clock.tick(DAY)
+        if not read:
+            lies.fail_reads, lies.fail_reads_of = 1, frozenset({RATINGS})
+        assert world.run(full=True).exit_code == (0 if read else 75)
+    world.run(features=frozenset({WATCHLIST}))
+    g.remove(g.home, 1)
+    expected = "-target Film 1 (1951) confirmed" if read else "+source Film 1 (1951) 5 confirmed"
+    assert did(world.run()) == [expected]
+
+
+def test_I10_a_dry_run_lends_no_folder_to_write_in(world):
+    Guarded(world, 1, WIDE)
+    lent: list[object] = []
+
+    def borrow(self: Sly, account: AccountSpec, services: Services) -> None:
+        lent.append(services.cache_dir)
+        Sly.__init__(self, account, services)
+
+    world.oddly("home", __init__=borrow)
+    world.plan()
+    world.run()
+    assert lent == [None, world.folder / "cache"]

@@ -14,6 +14,7 @@ from cwsync.model import (
     Baseline,
     Change,
     ConfirmedWrite,
+    Conflict,
     Feature,
     Item,
     Mark,
@@ -21,6 +22,7 @@ from cwsync.model import (
     Mode,
     Op,
     Outcome,
+    Plays,
     Receipt,
     RemoveMode,
     Row,
@@ -514,10 +516,13 @@ def blind_fence(world: World) -> None:
 @pytest.mark.parametrize("stamps", STAMPS)
 @pytest.mark.parametrize("meddling", MEDDLING)
 def test_what_moved_since_the_read_is_not_sent(world, stamps, meddling):
-    home, away = slow(world)
     bare = capable(every={"idempotent_add": False, **STAMPS[stamps]})
-    for name in ("home", "away"):
-        world.oddly(name, capabilities=bare)
+    home, away = (world.account(name, bare, WINDOW) for name in ("home", "away"))
+    for store in (home, away):
+        store.put(RATINGS, (TWO, rated(5, world.clock())), (movie(9), rated(5, world.clock())))
+    world.pair("home", "away", RATINGS, hold_removed=AT_ONCE)
+    world.run()
+    world.clock.tick(HOUR)
     blind_fence(world)
     edit, meddle = MEDDLING[meddling]
     edits = {
@@ -595,3 +600,28 @@ def test_a_neighbours_write_on_an_account_that_is_not_ours_holds_nothing(world):
     b.change(RATINGS, TWO, rated(2, world.clock()))
     assert did(world.run("a-b")) == ["~source Film 2 (1952) 2 confirmed"]
     assert did(world.run("b-c")) == ["~target Film 2 (1952) 2 confirmed"]
+
+
+@pytest.mark.parametrize(("seconds", "same"), [(0, True), (59, True), (60, False)])
+def test_I8_a_play_within_the_precision_of_the_side_is_the_same_play_at_the_fence(world, seconds, same):
+    bare = capable({HISTORY: {"precision_s": 60}}, every={"idempotent_add": False, "stamp_moves_on_removal": False})
+    home, away = (world.account(name, bare, WINDOW) for name in ("home", "away"))
+    home.put(HISTORY, (ONE, played(at(0))))
+    world.pair("home", "away", HISTORY, plays=Plays.ALL, hold_removed=AT_ONCE)
+    theirs = played(at(0, seconds=seconds))
+    world.logins["away"].lies.before_fence = lambda: away.put(HISTORY, (ONE, theirs))
+    outcome = Outcome.NOT_SENT if same else Outcome.CONFIRMED
+    assert [one.outcome for one in world.run().changes] == [outcome]
+    assert len(away.held(HISTORY, ONE)) == (1 if same else 2)
+
+
+def test_what_was_concluded_about_a_doubt_is_stored_before_the_next_write_leaves(world):
+    """The 9 had landed; the user's 1 is cut on its way. Judged by the state from before, the 9 would be an edit too."""
+    home, away = lost(world, landed=True)
+    world.pair("home", "away", RATINGS, hold_removed=AT_ONCE, conflict=Conflict.TARGET)
+    home.change(RATINGS, TWO, rated(1, world.clock()))
+    world.logins["away"].lies.on_effect = world.dies_at("request")
+    assert world.cut(10_000)
+    world.logins["away"].lies.on_effect = lambda _name: None
+    world.settle()
+    assert [getattr(store.held(RATINGS, TWO)[0], "score", None) for store in (home, away)] == [10, 10]

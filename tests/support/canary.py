@@ -151,16 +151,18 @@ def serve() -> None:
     import cwsync.config.schema
     import cwsync.render.runpage  # noqa: F401
     from cwsync.__main__ import main
+    from cwsync.redaction import redact
 
+    redact("token=compiled")
     for line in sys.stdin:
         job = json.loads(line)
         child = os.fork()
         if not child:
+            os.umask(job["umask"])
             os.environ.clear()
             os.environ.update(job["env"])
             for number, path in enumerate((os.devnull, job["out"], job["err"])):
-                flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-                os.dup2(os.open(path, flags, 0o600), number)
+                os.dup2(os.open(path, os.O_RDWR), number)
             sys.exit(main(job["words"]))
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
@@ -182,10 +184,13 @@ class Driver:
             text=True,
         )
 
-    def __call__(self, *words: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    def __call__(self, *words: str, env: Mapping[str, str] | None = None, umask: int = 0o22) -> tuple[int, str, str]:
         """Run a command line; its exit code, stdout and stderr."""
         out, err = self.folder / "out", self.folder / "err"
-        job: dict[str, Any] = {"words": words, "env": {**self.environ, **(env or {})}, "out": str(out), "err": str(err)}
+        job: dict[str, Any] = {"words": words, "umask": umask, "out": str(out), "err": str(err)}
+        job["env"] = {**self.environ, **(env or {})}
+        for path in (out, err):
+            path.touch(0o600)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(job) + "\n")

@@ -181,3 +181,72 @@ def test_moving_never_replaces(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         files.move(tmp_path / "a", tmp_path / "b")
     assert tree(tmp_path) == {"a": b"a", "b": b"b"}
+
+
+# --- what reaches the disk, found by leaving it out ---------------------------------------------------
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[tuple[str, bool]]:
+    """The real syncs of the kernel from now on: what was synced, and whether `path` was in place by then."""
+    synced: list[tuple[str, bool]] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, path.exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return synced
+
+
+def test_the_bytes_are_synced_before_the_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f"
+    synced = watched(monkeypatch, path)
+    files.replace_file(path, b"1")
+    assert synced == [(".f.tmp", False), (tmp_path.name, True)]
+    files.make_dir(tmp_path / "folder")
+    files.move(path, tmp_path / "folder" / "f")
+    assert [name for name, _ in synced[2:]] == [tmp_path.name, "folder", tmp_path.name]
+
+
+@pytest.mark.parametrize(("number", "fatal"), [(errno.EIO, True), (errno.EINVAL, False), (errno.ENOTSUP, False)])
+def test_only_a_folder_that_cannot_be_synced_at_all_is_let_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fatal: bool
+) -> None:
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if fatal:
+        with pytest.raises(StateError, match="cannot write"):
+            files.replace_file(tmp_path / "f", b"1")
+    else:
+        files.replace_file(tmp_path / "f", b"1")
+    assert (tmp_path / "f").read_bytes() == b"1"
+
+
+def test_a_short_write_goes_on_to_the_last_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:3]))
+    files.replace_file(tmp_path / "f", b"0123456789")
+    assert (tmp_path / "f").read_bytes() == b"0123456789"
+
+
+def test_a_file_that_is_there_is_not_made_again(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"before")
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize(("mode", "private"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False)])
+def test_private_is_what_neither_the_group_nor_others_can_touch(tmp_path: Path, mode: int, private: bool) -> None:
+    (tmp_path / "f").write_bytes(b"1")
+    (tmp_path / "f").chmod(mode)
+    assert files.is_private(tmp_path / "f") is private

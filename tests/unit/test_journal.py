@@ -13,9 +13,12 @@ import pytest
 
 from cwsync import files
 from cwsync.errors import Exit, StateError
-from cwsync.model import Change, Feature, Op, Outcome, Play, Rated, Receipt, Side
+from cwsync.model import Capabilities, Change, Feature, MarkKind, Op, Outcome, Play, Rated, Receipt, Side
 from cwsync.state.entries import REPLAYED, Header
 from cwsync.state.journal import JOURNAL, Journal, read_journal, retire, unanswered
+from support.engine import WINDOW, World, did
+from support.memory import capable, shown
+from support.world import movie, rated
 from unit.test_state_fixture import HEAT, LATER, NOW, PILOT, STRANGE
 
 HEADER = Header(
@@ -272,3 +275,148 @@ def test_two_hundred_runs_are_kept(folder: Path) -> None:
 def test_a_run_id_is_a_file_name(run_id: str) -> None:
     with pytest.raises(ValueError, match="not a run id"):
         replace(HEADER, run_id=run_id)
+
+
+# --- the chain, and what a replay makes of a journal, found by switching each part off ----------------
+
+
+def test_a_line_of_another_journal_is_found(folder: Path, tmp_path: Path) -> None:
+    """Each line is whole and has its right number; only the chain tells that they never stood together."""
+    mine = write(folder)
+    other = tmp_path / "pairs" / "other"
+    with Journal.begin(other, replace(HEADER, run_id="20240501-2")) as journal:
+        journal.intend(1, Feature.RATINGS, Side.TARGET, [ONE], NOW)
+        journal.record(1, RECEIPTS[:1], LATER, "w9")
+    lines, theirs = mine.read_bytes().splitlines(keepends=True), (other / JOURNAL).read_bytes().splitlines(True)
+    mine.write_bytes(b"".join([*lines[:2], theirs[2]]))
+    with pytest.raises(StateError, match="line 3 is not what was written"):
+        read_journal(mine)
+
+
+RATINGS = Feature.RATINGS
+EXACT = capable(every={"batch": 1}, exact_watermark=True, staleness=WINDOW)
+VAGUE = capable(every={"batch": 1}, staleness=WINDOW)
+
+
+def cut(folder: Path, caps: Capabilities, word: str, number: int = 1) -> World:
+    """A run with two additions, one a batch, whose power went off at the `number`-th request or reply."""
+    world = World(folder)
+    home, _ = world.account("home", caps), world.account("away", caps)
+    home.put(RATINGS, (movie(1), rated(8)), (movie(2), rated(7)))
+    world.pair("home", "away", RATINGS)
+    seen: list[str] = []
+    die = world.dies_at(word)
+
+    def happen(name: str) -> None:
+        seen.append(name)
+        if seen.count(word) == number:
+            die(name)
+
+    world.logins["away"].lies.on_effect = happen
+    assert world.cut(10_000)
+    world.logins["away"].lies.on_effect = lambda _name: None
+    return world
+
+
+PROOFS = [
+    # what the accounts' stamps say, where the power went off, what the next run writes at once
+    (EXACT, "request", 1, ["+target Film 1 (1951) 8 confirmed", "+target Film 2 (1952) 7 confirmed"]),
+    (EXACT, "request", 2, ["+target Film 2 (1952) 7 confirmed"]),  # the stamp after the first answer is the proof
+    (EXACT, "reply", 1, ["+target Film 2 (1952) 7 confirmed"]),  # the stamp moved: film 1 may be there
+    (VAGUE, "request", 1, ["+target Film 2 (1952) 7 confirmed"]),  # such a stamp proves nothing: film 1 may be there
+]
+
+
+@pytest.mark.parametrize(("caps", "word", "number", "expected"), PROOFS)
+def test_only_an_exact_stamp_that_stood_still_proves_that_a_write_never_landed(
+    tmp_path: Path, caps: Capabilities, word: str, number: int, expected: list[str]
+) -> None:
+    world = cut(tmp_path, caps, word, number)
+    assert did(world.run()) == expected
+    world.settle()
+    away = world.logins["away"].store
+    assert len(away.rows[RATINGS]) == 2
+    added = [change.key for change, outcome in away.wire if outcome is Outcome.CONFIRMED]
+    assert len(added) == len(set(added)) == 2
+
+
+def test_the_journal_of_other_accounts_is_not_replayed(tmp_path: Path) -> None:
+    world = cut(tmp_path, VAGUE, "reply")
+    world.account("third")
+    world.pair("home", "third", RATINGS, name="home-away")
+    for apply in (False, True):
+        report = world.run(apply=apply)
+        assert (report.exit_code, report.error and report.error.code) == (7, "state")
+        assert "reset-state home-away" in str(report.error and report.error.hint)
+    assert world.logins["third"].store.wire == []
+
+
+def test_the_journal_of_a_pair_that_was_turned_around_is_turned_too(tmp_path: Path) -> None:
+    world = cut(tmp_path, VAGUE, "reply")
+    world.pair("away", "home", RATINGS, name="home-away")
+    world.run()
+    marks = {key: row.mark for key, row in world.rows(RATINGS).items() if row.mark is not None}
+    doubted = marks[movie(1).key() or ""]
+    assert (doubted.kind, doubted.side, doubted.after) == (MarkKind.DOUBT, Side.SOURCE, rated(8))
+    world.settle()
+    stores = [world.logins[name].store for name in ("home", "away")]
+    assert shown(stores[0], RATINGS) == shown(stores[1], RATINGS)
+    assert len(stores[0].rows[RATINGS]) == 2
+
+
+def test_what_was_answered_before_the_cut_is_proved_and_only_the_rest_is_in_doubt(tmp_path: Path) -> None:
+    world = cut(tmp_path, VAGUE, "request", 2)
+    report = world.run()
+    assert any("1 writes are proved, 1 are in doubt" in text for text in report.warnings)
+    kinds = {key: row.mark.kind for key, row in world.rows(RATINGS).items() if row.mark is not None}
+    assert kinds == {movie(1).key(): MarkKind.SETTLING, movie(2).key(): MarkKind.DOUBT}
+
+
+def test_an_answer_that_says_nothing_is_a_doubt_also_after_a_cut(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    home, _ = world.account("home", VAGUE), world.account("away", VAGUE)
+    home.put(RATINGS, (movie(1), rated(8)), (movie(2), rated(7)))
+    world.pair("home", "away", RATINGS)
+    lies = world.logins["away"].lies
+    lies.lose_reply = frozenset({1})
+    lies.before_apply = lambda _feature, changes: world.dies_at("now")("now") if lies.applies == 2 else None
+    assert world.cut(10_000)
+    lies.before_apply = None
+    world.run()
+    kinds = {key: row.mark.kind for key, row in world.rows(RATINGS).items() if row.mark is not None}
+    assert kinds == dict.fromkeys((movie(1).key(), movie(2).key()), MarkKind.DOUBT)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_I7_what_left_stands_in_the_journal_or_in_the_state_at_every_moment(tmp_path: Path, again: bool) -> None:
+    """Also while an unfinished journal is taken into the state (`again`)."""
+    left = 0
+    for n in range(1, 80):
+        world = World(tmp_path / str(n))
+        home, away = world.account("home", VAGUE), world.account("away", VAGUE)
+        home.put(RATINGS, (movie(1), rated(8)))
+        world.pair("home", "away", RATINGS)
+        if again:
+            world.logins["away"].lies.on_effect = world.dies_at("reply")
+            assert world.cut(10_000)
+            world.logins["away"].lies.on_effect = lambda _name: None
+        ended = not world.cut(n)
+        if away.wire:
+            left += 1
+            journal = read_journal(world.path("journal.jsonl"))
+            told = {change.key for intent, _ in (journal.batches if journal else ()) for change in intent.changes}
+            known = {key for key, row in world.rows(RATINGS).items() if row.mark is not None}
+            assert movie(1).key() in told | known, f"cut at effect {n}"
+        if ended:
+            break
+    assert ended
+    assert left > 5
+
+
+def test_an_exact_stamp_that_moved_proves_nothing_even_if_the_write_does_not_show(tmp_path: Path) -> None:
+    world = cut(tmp_path, EXACT, "reply")
+    world.logins["away"].lies.hide(RATINGS, movie(1), [], until=world.clock() + WINDOW)
+    assert did(world.run()) == ["+target Film 2 (1952) 7 confirmed"]
+    mark = world.rows(RATINGS)[movie(1).key() or ""].mark
+    assert mark is not None
+    assert mark.kind is MarkKind.DOUBT

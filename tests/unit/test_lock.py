@@ -12,12 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from cwsync import files
+from cwsync.engine import reset_state
 from cwsync.errors import Exit, LockedError, StateError
+from cwsync.model import Feature
 from cwsync.state.lock import Locks, RunInfo
+from support.engine import World
+from support.world import movie, rated
 
 NOW = datetime(2024, 5, 1, 20, 15, tzinfo=UTC)
 INFO = RunInfo("cwsync run --apply", NOW)
@@ -148,3 +154,38 @@ def test_an_exception_inside_lets_go(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     with locks(tmp_path):
         pass
+
+
+def test_locks_are_taken_in_one_order_whatever_the_direction_of_a_pair(tmp_path: Path) -> None:
+    for source, target in (("home", "away"), ("away", "home")):
+        world = World(tmp_path / source)
+        for name in (source, target):
+            world.account(name)
+        world.pair(source, target, Feature.RATINGS, name="pair")
+        taken: list[str] = []
+        with world.running():
+            counting = files.set_effect_hook(partial(_note, taken))
+            world.again(apply=True)
+            files.set_effect_hook(counting)
+        assert taken == ["account-away.lock", "account-home.lock", "pair-pair.lock"]
+
+
+def _note(taken: list[str], name: str, path: Path) -> None:
+    if name == "open" and path.suffix == ".lock":
+        taken.append(path.name)
+
+
+@pytest.mark.parametrize("name", ["account-home", "account-away", "pair-home-away"])
+def test_forgetting_the_state_waits_for_nobody_and_meets_nobody(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path)
+    world.account("home").put(Feature.RATINGS, (movie(1), rated(8)))
+    world.account("away")
+    world.pair("home", "away", Feature.RATINGS)
+    world.run()
+    before = world.baseline_bytes()
+    with world.running(), locks(tmp_path, names=(name,)), pytest.raises(LockedError):
+        reset_state(world.settings(), "home-away", None, world.home)
+    assert world.baseline_bytes() == before
+    with world.running():
+        assert reset_state(world.settings(), "home-away", None, world.home) is not None
+    assert world.rows(Feature.RATINGS) == {}

@@ -7,10 +7,26 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Conflict, Feature, GuardSpec, Mode, OnGuard, Position, Removal, RemoveMode, Side
+from cwsync.model import (
+    Conflict,
+    Entry,
+    Feature,
+    Guard,
+    GuardSpec,
+    Mode,
+    Note,
+    OnGuard,
+    Position,
+    Removal,
+    RemoveMode,
+    Side,
+    Sighting,
+    Undecoded,
+)
+from cwsync.planner.digest import plan_digest, snapshot_digest
 from cwsync.planner.guards import Facts, judge
 from cwsync.planner.plan import guarded, plan_feature
-from support.planning import NOW, baseline, film, planned, question, row, score, snapshot, words
+from support.planning import NOW, baseline, caps, film, planned, question, row, score, snapshot, words
 
 
 def films(n: int, start: int = 1):
@@ -286,3 +302,231 @@ def test_mirror_mode_is_guarded_by_the_targets_baseline():
         guards=GuardSpec(),
     )
     assert tripped(plan) == ["removes target"]
+
+
+# --- what a guard must not count, found by switching each part of it off ------------------------------
+
+
+def test_I16_removals_on_both_sides_are_not_added_up():
+    items = films(40)
+    plan = planned(
+        snapshot(rated(items[5:])), snapshot(rated(items[:-5])), base_of(items), guards=GuardSpec(min_overlap_percent=0)
+    )
+    assert [text[:7] for text in words(plan)].count("-source") == 5
+    assert tripped(plan) == []
+
+
+def test_I16_copies_of_one_title_are_one_removal():
+    items = films(40)
+    copies = [Entry(item, score(5), f"{item.ids[0]}-{n}") for item in items for n in range(2)]
+    plan = planned(
+        snapshot(rated(items[5:])), snapshot(copies), base_of(items), guards=GuardSpec(min_overlap_percent=0)
+    )
+    assert len(plan.changes) == 10
+    assert tripped(plan) == []
+
+
+def test_I16_the_share_is_of_what_both_sides_agreed_on_and_not_of_all_that_is_there():
+    items, theirs = films(100), films(100, start=500)
+    plan = planned(
+        snapshot(rated(items[11:])),
+        snapshot(rated(items + theirs)),
+        base_of(items),
+        mode=Mode.ONE_WAY,
+        guards=GuardSpec(min_overlap_percent=0),
+    )
+    assert tripped(plan) == ["removes target"]
+
+
+@pytest.mark.parametrize(("hours", "trips"), [(167, True), (168, False)])
+def test_I16_the_budget_of_a_week_has_seven_days(hours, trips):
+    items = films(100)
+    losses = ((25, 10), (hours, 11))
+    removals = tuple(Removal(NOW - timedelta(hours=ago), Side.TARGET, count) for ago, count in losses)
+    plan = planned(
+        snapshot(rated(items[10:])),
+        snapshot(rated(items)),
+        base_of(items, removals=removals),
+        guards=GuardSpec(min_overlap_percent=0),
+    )
+    assert tripped(plan) == (["budget target"] if trips else [])
+
+
+@pytest.mark.parametrize(("before", "trips"), [(10, False), (11, True)])
+def test_I16_the_budget_is_bounded_by_the_absolute_limit_too(before, trips):
+    items = films(400)
+    removals = (Removal(NOW - timedelta(hours=1), Side.TARGET, before),)
+    plan = planned(
+        snapshot(rated(items[10:])),
+        snapshot(rated(items)),
+        base_of(items, removals=removals),
+        guards=GuardSpec(min_overlap_percent=0, max_remove=10),
+    )
+    assert tripped(plan) == (["budget target"] if trips else [])
+
+
+BROKEN = Undecoded("line 1", "no rating", film("imdb:1"))
+
+
+@pytest.mark.parametrize(
+    ("side", "extra", "trips"),
+    [
+        (snapshot([]), {}, True),
+        (snapshot([], complete=False), {}, False),  # not read to the end: nobody knows
+        (snapshot([], undecoded=(BROKEN,)), {}, False),  # there is a row, which cannot be read
+        (snapshot([]), {"union": "it was restored"}, False),  # removes nothing, so there is nothing to stop
+    ],
+)
+def test_only_a_side_that_is_certainly_empty_is_called_empty(side, extra, trips):
+    items = films(3)
+    plan = planned(side, snapshot(rated(items)), base_of(items), guards=GuardSpec(), extra=extra)
+    assert tripped(plan) == (["empty source"] if trips else [])
+
+
+@pytest.mark.parametrize(
+    ("feature", "more", "extra", "trips"),
+    [
+        (Feature.RATINGS, {}, {}, True),
+        (Feature.RATINGS, {"complete": False}, {}, False),
+        (Feature.RATINGS, {}, {"union": "it was restored"}, False),
+        (Feature.PROGRESS, {}, {}, False),  # films get finished
+    ],
+)
+def test_overlap_is_judged_only_where_records_should_stay(feature, more, extra, trips):
+    items = films(20)
+    value = score(5) if feature is Feature.RATINGS else Position(600_000, 6_000_000)
+    held = [(item, value) for item in items]
+    plan = planned(
+        snapshot(held[3:], feature, **more),
+        snapshot(held, feature),
+        baseline([row(item, value, value) for item in items], feature),
+        guards=GuardSpec(),
+        extra=extra,
+        remove=False,
+    )
+    assert tripped(plan) == (["overlap source"] if trips else [])
+
+
+def test_rows_that_cannot_be_read_are_still_there_for_overlap():
+    items = films(20)
+    broken = tuple(Undecoded(f"line {n}", "no rating", item) for n, item in enumerate(items[:5]))
+    plan = planned(
+        snapshot(rated(items[5:]), undecoded=broken), snapshot(rated(items)), base_of(items), guards=GuardSpec()
+    )
+    assert tripped(plan) == []
+
+
+FLAPS = [
+    # hours ago of the writes, held
+    ((1, 2, 3, 23.5), True),
+    ((1, 2, 3, 24), False),  # exactly a day ago is not within the day
+    ((1, 2, 3, 24.5), False),
+]
+
+
+@pytest.mark.parametrize(("hours", "held"), FLAPS)
+@pytest.mark.parametrize("merged", [False, True])
+def test_flap_counts_the_writes_of_one_day_also_of_rows_that_became_one(hours, held, merged):
+    written = tuple(NOW - timedelta(hours=hour) for hour in sorted(hours, reverse=True))
+    whole = film("imdb:1 tmdb:2")
+    parts = [(film("imdb:1"), written[:2]), (film("tmdb:2"), written[2:])] if merged else [(whole, written)]
+    plan = planned(
+        snapshot([(whole, score(9))]),
+        snapshot([(whole, score(5))]),
+        baseline([row(item, score(5), score(5), writes=times) for item, times in parts]),
+    )
+    assert [note.code for note in plan.holds] == (["flap"] if held else [])
+
+
+def test_no_guard_on_an_incomplete_read_can_be_accepted():
+    items = films(1)
+    asked = question(snapshot([]), snapshot(rated(items)), base_of(items))
+    plan = plan_feature(asked)
+    guard = Guard("complete", Feature.RATINGS, Side.TARGET, "", "", holds=True, acceptable=False)
+    assert guarded(replace(plan, guards=(guard,)), OnGuard.STOP, accepted=True)[1]
+    blind = replace(asked.snapshots[Side.SOURCE], complete=False)
+    facts = Facts(
+        feature=Feature.RATINGS,
+        spec=GuardSpec(),
+        pair="p",
+        names=asked.names,
+        changes=plan.changes,
+        baseline=asked.baseline,
+        snapshots={Side.SOURCE: blind, Side.TARGET: asked.snapshots[Side.TARGET]},
+        present=dict.fromkeys(Side, 1),
+        held=dict.fromkeys(Side, 1),
+        usable=True,
+        first_run=False,
+        now=NOW,
+        wall=NOW,
+        last_at=None,
+    )
+    assert [(found.name, found.acceptable) for found in judge(facts)] == [("complete", False)]
+
+
+def test_on_guard_hold_stops_for_every_guard_that_is_not_about_removals():
+    plan = removing(6, 20)
+    updates = Guard("updates", Feature.RATINGS, Side.TARGET, "", "")
+    for guards, stops in (((updates,), True), ((*plan.guards, updates), True), (plan.guards, False)):
+        both = replace(plan, guards=guards)
+        assert guarded(both, OnGuard.HOLD, accepted=False)[1] is stops
+        assert guarded(both, OnGuard.STOP, accepted=False)[1]
+
+
+def test_what_a_guard_holds_is_not_learnt_and_leaves_a_first_run_open():
+    items = films(20)
+    first_seen = Sighting(Side.SOURCE, True, NOW - timedelta(hours=1))
+    plan = planned(
+        snapshot(rated(items[6:])),
+        snapshot(rated(items)),
+        baseline([row(item, score(5), score(5), seen=first_seen) for item in items]),
+        guards=GuardSpec(min_overlap_percent=0),
+        hold_removed=timedelta(minutes=10),
+    )
+    keys = {change.key for change in plan.changes}
+    assert keys <= {seen.key for seen in plan.observations}
+    held, stopped = guarded(plan, OnGuard.HOLD, accepted=False)
+    assert (stopped, held.finished) == (False, False)
+    assert not keys & {seen.key for seen in held.observations}
+
+
+def test_a_plan_is_known_by_all_that_it_does_and_stands_on():
+    items = films(2)
+    plan = planned(snapshot(rated(items, 9)), snapshot(rated(items)), base_of(items))
+    one, other = plan.changes
+    told = Note(Feature.RATINGS, "k", items[0], "settling: wait")
+    guard = Guard("removes", Feature.RATINGS, Side.TARGET, "6 of 20", "")
+    variants = [
+        (Feature.RATINGS, ("b", "s", "t"), [one], [told], [guard]),
+        (Feature.WATCHLIST, ("b", "s", "t"), [one], [told], [guard]),
+        (Feature.RATINGS, ("c", "s", "t"), [one], [told], [guard]),
+        (Feature.RATINGS, ("b", "s", "u"), [one], [told], [guard]),
+        (Feature.RATINGS, ("b", "s", "t"), [one, other], [told], [guard]),
+        (Feature.RATINGS, ("b", "s", "t"), [replace(one, after=score(8))], [told], [guard]),
+        (Feature.RATINGS, ("b", "s", "t"), [replace(one, before=score(8))], [told], [guard]),
+        (Feature.RATINGS, ("b", "s", "t"), [replace(one, native_key="7")], [told], [guard]),
+        (Feature.RATINGS, ("b", "s", "t"), [one], [], [guard]),
+        (Feature.RATINGS, ("b", "s", "t"), [one], [told], []),
+        (Feature.RATINGS, ("b", "s", "t"), [one], [told], [replace(guard, numbers="7 of 20")]),
+    ]
+    digests = [plan_digest(*variant) for variant in variants]
+    assert len(set(digests)) == len(digests)
+    late = replace(guard, name="clock")
+    clocks = [plan_digest(Feature.RATINGS, (), [], [], [replace(late, numbers=text)]) for text in ("301 s", "302 s")]
+    assert clocks[0] == clocks[1], "the seconds of a clock that is off differ in each run"
+
+
+def test_a_snapshot_is_known_by_all_that_it_says_and_not_by_its_order():
+    items = films(3)
+    plain = snapshot(rated(items))
+    others = [
+        snapshot(rated(items[1:])),
+        snapshot(rated(items, 6)),
+        snapshot(rated(items), account="someone else"),
+        snapshot(rated(items), complete=False),
+        snapshot(rated(items), undecoded=(BROKEN,)),
+        snapshot([Entry(item, score(5), "a name of its own") for item in items]),
+    ]
+    digests = [snapshot_digest(one, caps()) for one in (plain, *others)]
+    assert len(set(digests)) == len(digests)
+    assert snapshot_digest(snapshot(rated(items[::-1])), caps()) == digests[0]

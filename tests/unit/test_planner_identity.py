@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Entry, Item, Kind, Match, Undecoded
+from cwsync.model import Entry, Item, Kind, Match, Side, Undecoded
 from support.planning import NOW, baseline, episode, film, ids, planned, row, score, snapshot, words
 
 EIGHT, SIX = score(8), score(6)
@@ -240,3 +240,121 @@ def test_labels_change_nothing():
     named = replace(film("imdb:1"), title="HEAT", year=1996)
     plan = planned(snapshot([(named, EIGHT)]), snapshot([(named, EIGHT)]), base)
     assert (plan.changes, plan.observations) == ((), ())
+
+
+# --- whose row it is that cannot be read, found by switching each part off ----------------------------
+
+
+@pytest.mark.parametrize("side", Side)
+def test_an_unreadable_row_is_that_of_its_own_side(side):
+    broken = snapshot([], undecoded=(Undecoded("row 1", "no rating", film("imdb:1")),))
+    sides = {side: broken, side.other: snapshot([(film("imdb:1"), score(8))])}
+    plan = planned(sides[Side.SOURCE], sides[Side.TARGET], baseline([]))
+    assert words(plan) == []
+    told = "home" if side is Side.SOURCE else "away"
+    assert [note.reason for note in plan.holds] == [f"unreadable: {told} row 1: no rating"]
+
+
+NAMELESS = [
+    # a row without ids on the source, whether it may be Heat (1995), which the source does not show any more
+    (Item(Kind.MOVIE, (), "HEAT!", 1995), True),
+    (Item(Kind.MOVIE, (), "Heat"), True),  # no year: it may be
+    (Item(Kind.MOVIE, ()), True),  # no title: it may be anything of its kind
+    (Item(Kind.MOVIE, (), "Heat", 1986), False),
+    (Item(Kind.MOVIE, (), "Ronin", 1995), False),
+    (Item(Kind.SHOW, (), "Heat", 1995), False),
+    (Item(Kind.SHOW, ()), False),
+]
+
+
+@pytest.mark.parametrize(("row_without_ids", "protects"), NAMELESS)
+def test_a_row_that_lost_its_ids_protects_what_it_may_be(row_without_ids, protects):
+    heat, room = film("imdb:1", "Heat", 1995), film("imdb:2", "Room", 2015)
+    plan = planned(
+        snapshot([(room, score(5)), (row_without_ids, score(8))]),
+        snapshot([(room, score(5)), (heat, score(8))]),
+        baseline([row(heat, score(8), score(8)), row(room, score(5), score(5))]),
+    )
+    assert words(plan) == ([] if protects else ["-target 1"])
+
+
+def test_what_was_linked_by_title_once_is_remembered_as_such():
+    named, nameless = film("imdb:1", "Heat", 1995), Item(Kind.MOVIE, (), "Heat", 1995)
+    sides = snapshot([Entry(named, score(8))]), snapshot([Entry(nameless, score(8), "row-1")])
+    plan = planned(*sides, baseline([]), match=Match.TITLE_YEAR)
+    (seen,) = plan.observations
+    assert seen.row.weak
+    gone = planned(
+        snapshot([(film("imdb:2"), score(5))]),
+        sides[1],
+        baseline([seen.row]),
+        match=Match.TITLE_YEAR,
+    )
+    assert not [text for text in words(gone) if text.startswith("-")]
+
+
+def test_only_the_copy_that_differs_is_written():
+    heat = film("imdb:1")
+    copies = [Entry(heat, score(5, NOW), "old"), Entry(heat, score(9, NOW - timedelta(days=1)), "new")]
+    plan = planned(snapshot([(heat, score(9))]), snapshot(copies), baseline([row(heat, score(5), score(5))]))
+    assert [(change.native_key, change.before) for change in plan.changes] == [("old", score(5, NOW))]
+
+
+def test_one_episode_on_two_places_is_nobody_knows_which():
+    twice = [(episode("imdb:9", 1, 1, "tvdb:5"), EIGHT), (episode("imdb:9", 1, 2, "tvdb:5"), EIGHT)]
+    plan = planned(snapshot(twice), snapshot([]))
+    assert (plan.changes, codes(plan)) == ((), ["ambiguous"])
+
+
+NATIVE = [
+    # rows of the baseline that know the target's row "7", the row that has that name now, linked
+    ([film("imdb:1")], NO_IDS, True),
+    ([film("imdb:1"), film("imdb:2")], NO_IDS, False),  # two rows know it: it names neither
+    (
+        [film("imdb:1")],
+        Item(Kind.SHOW, (), "The Room", 2003),
+        False,
+    ),  # a service may give an old name to something else
+]
+
+
+@pytest.mark.parametrize(("known", "now", "linked"), NATIVE)
+def test_a_native_key_links_only_where_it_names_one_row_of_its_kind(known, now, linked):
+    rows = [row(item, EIGHT, EIGHT, target_keys=("7",)) for item in known]
+    plan = planned(
+        snapshot([(item, score(9)) for item in known]), snapshot([Entry(now, EIGHT, "7")]), baseline(rows), update=True
+    )
+    updates = [change.native_key for change in plan.changes if change.op.value == "update"]
+    assert updates == (["7"] if linked else [])
+    assert ("no-ids" in codes(plan)) is not linked
+
+
+def test_native_keys_are_learnt_when_they_are_seen():
+    heat = film("imdb:1")
+    base = baseline([row(heat, EIGHT, EIGHT)])
+    plan = planned(snapshot([Entry(heat, EIGHT, "s")]), snapshot([Entry(heat, score(9), "t")]), base)
+    (seen,) = plan.observations
+    assert (seen.row.source_keys, seen.row.target_keys) == (("s",), ("t",))
+
+
+def test_titles_without_a_year_do_not_link():
+    plan = planned(
+        snapshot([Entry(Item(Kind.MOVIE, (), "The Room"), EIGHT, "7")]),
+        snapshot([(film("imdb:1", "The Room"), EIGHT)]),
+        match=Match.TITLE_YEAR,
+    )
+    assert "no-ids" in codes(plan)
+
+
+def test_I19_a_side_that_is_gone_is_still_known_by_all_its_ids():
+    whole, part = film("imdb:1 tmdb:2"), film("tmdb:2")
+    plan = planned(snapshot([]), snapshot([(part, EIGHT)]), baseline([row(whole, EIGHT, EIGHT)]))
+    (change,) = plan.changes
+    assert (change.op.value, change.key, change.item.ids) == ("remove", whole.key(), whole.ids)
+
+
+def test_I19_rows_that_became_one_hold_what_any_of_them_held():
+    whole = film("imdb:1 tmdb:2")
+    rows = [row(film("imdb:1"), EIGHT, None), row(film("tmdb:2"), None, EIGHT)]
+    plan = planned(snapshot([]), snapshot([(whole, EIGHT)]), baseline(rows))
+    assert words(plan) == ["-target 1"]

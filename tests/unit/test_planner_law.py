@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from cwsync.model import Class, Conflict, Mode, RemoveMode, Side, Sighting, Undecoded
+from cwsync.errors import InternalError
+from cwsync.model import Class, Conflict, Kind, Mark, MarkKind, Mode, Parked, RemoveMode, Side, Sighting, Undecoded
+from cwsync.planner.decide import decide, decide_slowly
+from cwsync.planner.plan import Tally, records_of, rules_of, trace
 from support.planning import (
     NOW,
     baseline,
     caps,
     film,
     planned,
+    question,
     row,
     score,
     snapshot,
@@ -323,3 +329,92 @@ def test_hold_new_waits_for_a_second_look_at_an_addition():
         hold_new=timedelta(hours=1),
     )
     assert outcome(later) == "+target 1 8"
+
+
+# --- the small print of the table, found by switching each part of it off -----------------------------
+
+
+def test_what_is_gone_from_both_sides_is_forgotten():
+    (seen,) = one("8/8", "-", "-").observations
+    assert not seen.row.agreed
+
+
+def test_mirror_without_remove_says_nothing_of_what_only_the_target_has():
+    plan = one("none", "-", "8", mode=Mode.ONE_WAY, remove_mode=RemoveMode.MIRROR, remove=False)
+    assert (outcome(plan), plan.observations) == ("nothing", ())
+
+
+SIGHTINGS = [
+    # what was seen an hour ago, whether the removal from the source is believed now
+    (None, False),
+    (Sighting(Side.SOURCE, True, NOW - timedelta(hours=1)), True),
+    (Sighting(Side.TARGET, True, NOW - timedelta(hours=1)), False),  # gone from the other side: that is over
+    (Sighting(Side.SOURCE, False, NOW - timedelta(hours=1)), False),  # it appeared: that is no absence
+]
+
+
+@pytest.mark.parametrize(("seen", "believed"), SIGHTINGS)
+def test_two_looks_are_two_looks_at_the_same_thing(seen, believed):
+    plan = planned(
+        snapshot([(ROOM, score(5))]),
+        snapshot([(ROOM, score(5)), (HEAT, score(8))]),
+        baseline([row(ROOM, score(5), score(5)), row(HEAT, score(8), score(8), seen=seen)]),
+        hold_removed=timedelta(minutes=10),
+    )
+    assert outcome(plan) == ("-target 1" if believed else "first-seen")
+
+
+def test_nothing_is_taken_away_before_what_replaces_it_is_there():
+    films = [film(f"imdb:{n}") for n in range(10, 14)]
+    gone, changed, new, mine = films
+    plan = planned(
+        snapshot([(changed, score(9)), (new, score(7))]),
+        snapshot([(gone, score(5)), (changed, score(5)), (mine, score(4))]),
+        baseline([row(gone, score(5), score(5)), row(changed, score(5), score(5))]),
+    )
+    assert words(plan) == ["~target 11 9", "+source 13 4", "+target 12 7", "-target 10"]
+
+
+def test_I15_a_record_that_is_lost_or_there_twice_is_found_before_any_write():
+    asked = question(snapshot([(HEAT, score(8)), (ROOM, score(5))]), snapshot([]))
+    decisions = list(trace(asked))
+    for given in (decisions[:1], [*decisions, decisions[0]], [decisions[0], decisions[0]]):
+        tally = Tally(asked)
+        for decision in given:
+            tally.take(decision)
+        with pytest.raises(InternalError):
+            tally.check(2)
+    whole = Tally(asked)
+    for decision in decisions:
+        whole.take(decision)
+    whole.check(2)
+
+
+SETTLING = Mark(MarkKind.SETTLING, Side.TARGET, None, score(8), score(8), NOW, NOW + timedelta(minutes=15))
+ODD_RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "a mark": ({"mark": SETTLING}, {}, {}),
+    "a doubt": ({"mark": replace(SETTLING, kind=MarkKind.DOUBT, until=NOW)}, {}, {}),
+    "a sighting": ({"seen": Sighting(Side.SOURCE, True, NOW)}, {}, {}),
+    "a refusal": ({"parked": Parked(Side.TARGET, "gone", 1, NOW + timedelta(hours=1))}, {}, {}),
+    "a weak link": ({"weak": True}, {}, {}),
+    "half a row": ({"target": None}, {}, {}),
+    "a copy that cannot be read": ({}, {"undecoded": (Undecoded("row 2", "no rating", HEAT),)}, {}),
+    "out of scope": ({}, {}, {"types": frozenset({Kind.SHOW})}),
+    "frozen by a neighbour": ({}, {}, {"extra": {"frozen": dict.fromkeys(HEAT.ids, "settling: elsewhere")}}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_RECORDS)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_record_with_anything_odd_about_it_is_judged_step_by_step(odd, known):
+    more, side, rules = ODD_RECORDS[odd]
+    base = replace(row(HEAT, score(8), score(8)), **more)
+    asked = question(
+        snapshot([(HEAT, score(8))], **side),
+        snapshot([(HEAT, score(8))]),
+        baseline([base] if known else []),
+        **rules,
+    )
+    rules_now = rules_of(asked)
+    (record,) = records_of(asked)
+    assert decide(record, rules_now) == decide_slowly(record, rules_now)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cwsync.model import (
+    Capabilities,
     Feature,
     FeatureCaps,
     FeatureSpec,
@@ -19,8 +20,11 @@ from cwsync.model import (
     Rated,
     Row,
     Side,
+    Undecoded,
 )
+from cwsync.planner.history import pair_nearest
 from cwsync.planner.normalize import Scale, nearest
+from cwsync.providers.tracker import Tracker
 from support.planning import NOW, TENS, baseline, caps, film, planned, row, score, snapshot, words
 
 HEAT = film("imdb:1")
@@ -306,3 +310,53 @@ def test_adds_only_holds_everything_else():
     )
     assert words(plan) == ["+target 2 5"]
     assert [note.code for note in plan.holds] == ["adds-only", "adds-only"]
+
+
+# --- found by switching each part off ----------------------------------------------------------------
+
+
+NEAREST = [
+    # seconds on either side, pairs of places: nearest first, and less than a minute apart
+    ([0], [59.9], [(0, 0)]),
+    ([0], [60], []),
+    ([0, 50], [40], [(1, 0)]),
+    ([0, 50], [40, 55], [(1, 1), (0, 0)]),
+    ([0, 0], [10], [(0, 0)]),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "pairs"), NEAREST)
+def test_plays_are_matched_one_to_one_nearest_first_and_not_a_whole_minute_apart(one, other, pairs):
+    assert sorted(pair_nearest(one, other, 60)) == sorted(pairs)
+
+
+@pytest.mark.parametrize("coarse", Side)
+def test_I8_a_play_of_a_side_that_keeps_minutes_is_the_same_play(coarse):
+    exact, minute = NOW + timedelta(seconds=30), NOW
+    sides = {side: snapshot([(HEAT, Play(minute if side is coarse else exact))], Feature.HISTORY) for side in Side}
+    able = {side: caps(Feature.HISTORY, precision_s=60 if side is coarse else 0) for side in Side}
+    plan = planned(
+        sides[Side.SOURCE],
+        sides[Side.TARGET],
+        source_caps=able[Side.SOURCE],
+        target_caps=able[Side.TARGET],
+        plays=Plays.ALL,
+    )
+    assert words(plan) == []
+
+
+def test_plays_of_a_title_with_a_row_that_cannot_be_read_are_not_judged():
+    broken = Undecoded("row 2", "no date", HEAT)
+    plan = planned(
+        snapshot([(HEAT, Play(NOW))], Feature.HISTORY, undecoded=(broken,)),
+        snapshot([(HEAT, Play(NOW)), (HEAT, Play(NOW - timedelta(days=1)))], Feature.HISTORY),
+        plays=Plays.ALL,
+    )
+    assert words(plan) == []
+    assert [note.code for note in plan.holds] == ["unreadable"]
+
+
+def test_reads_lag_a_quarter_of_an_hour_unless_a_provider_says_otherwise():
+    assert Capabilities("some service").staleness == timedelta(minutes=15)
+    assert not Capabilities("some service").absence_certain
+    assert Tracker.capabilities.staleness == timedelta(0)

@@ -9,13 +9,15 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cwsync import files
-from cwsync.errors import Exit, StateError
+from cwsync.engine import RunOptions, load_plan
+from cwsync.errors import ConfigError, Exit, StateError
 from cwsync.model import Baseline, ExternalId, Feature, Item, Kind, Rated, Row, Side
 from cwsync.state import document
 from cwsync.state.document import PairState
@@ -377,3 +379,43 @@ def test_many_blocks_of_rows_are_the_same_after_a_round_trip() -> None:
     assert document.decode(data).features == state.features
     assert len(json.loads(data)["features"]["ratings"]["rows"]) == 20_000
     assert gc.isenabled()
+
+
+# --- saved plans: nothing but a whole one is read -----------------------------------------------------
+
+SAVED: dict[str, Any] = {
+    "schema": 1,
+    "cwsync": "plan",
+    "made_at": "2024-05-01T20:15:00Z",
+    "options": {"features": ["ratings"], "limit": 3, "since": None, "until": "2024-01-01", "adds_only": True},
+    "pairs": [{"pair": "p", "digest": "abc", "changes": []}],
+}
+NO_PLANS: dict[str, dict[str, Any]] = {
+    "a newer schema": {"schema": 2},
+    "something else": {"cwsync": "state"},
+    "nothing said": {"cwsync": None},
+    "a pair twice": {"pairs": SAVED["pairs"] * 2},
+    "a day for a time": {"made_at": "2024-05-01"},
+    "no writes at all": {"options": {**SAVED["options"], "limit": 0}},
+    "a number for a truth": {"options": {**SAVED["options"], "adds_only": 1}},
+    "a feature nobody knows": {"options": {**SAVED["options"], "features": ["rating"]}},
+}
+
+
+def test_a_saved_plan_keeps_every_option_and_its_moment(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(SAVED))
+    plan = load_plan(path)
+    made = datetime(2024, 5, 1, 20, 15, tzinfo=UTC)
+    wanted = RunOptions(
+        features=frozenset({Feature.RATINGS}), limit=3, until=date(2024, 1, 1), adds_only=True, now=made
+    )
+    assert (plan.digests, plan.made_at, plan.options) == ({"p": "abc"}, made, wanted)
+
+
+@pytest.mark.parametrize("what", NO_PLANS)
+def test_what_is_no_saved_plan_is_not_applied(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(SAVED | NO_PLANS[what]))
+    with pytest.raises(ConfigError, match="is not a saved plan"):
+        load_plan(path)
