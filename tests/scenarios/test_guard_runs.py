@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -10,27 +10,30 @@ from typing import Any
 import pytest
 
 from cwsync.engine.questions import fingerprint
-from cwsync.errors import worst
+from cwsync.errors import StateError, UnavailableError, worst
 from cwsync.model import (
     AccountSpec,
+    Change,
     Conflict,
     Feature,
     FeatureSpec,
     GuardSpec,
     Kind,
+    MarkKind,
     Mode,
     OnGuard,
     Outcome,
     PairReport,
     PairSpec,
     Plays,
+    Receipt,
     RemoveMode,
     Snapshot,
     Undecoded,
 )
 from cwsync.provider import Services
 from cwsync.state import read_journal
-from support.engine import DAY, HOUR, MINUTE, WIDE, Sly, World, codes, did
+from support.engine import DAY, HOUR, MINUTE, WIDE, WINDOW, Sly, World, codes, did
 from support.memory import Store, capable, shown
 from support.world import at, listed, movie, played, rated
 
@@ -502,3 +505,34 @@ def test_I10_a_dry_run_lends_no_folder_to_write_in(world):
     world.plan()
     world.run()
     assert lent == [None, world.folder / "cache"]
+
+
+# --- when one thing failed, nothing else leaves ------------------------------------------------------
+
+FAILURES = {"the disk": StateError("the disk is full"), "the service": UnavailableError("it is down")}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_after_a_failure_no_other_batch_leaves(world, what):
+    home, away = world.account("home", staleness=WINDOW), world.account("away", staleness=WINDOW)
+    for store in (home, away):
+        store.put(RATINGS, (movie(1), rated(5)), (movie(2), rated(5)))
+    world.pair("home", "away", RATINGS, guards=WIDE)
+    world.run()
+    world.clock.tick(HOUR)
+    home.put(RATINGS, *((movie(n), rated(5)) for n in range(20, 23)))
+    calls: list[int] = []
+
+    async def apply(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        calls.append(len(changes))
+        raise FAILURES[what]
+
+    world.oddly("away", apply=apply, capabilities=capable(every={"batch": 1}))
+    report = world.run()
+    assert calls == [1]
+    assert report.exit_code == (7 if what == "the disk" else 75)
+    first = Outcome.UNKNOWN if what == "the disk" else Outcome.NOT_SENT
+    assert [one.outcome for one in report.changes] == [first, Outcome.NOT_SENT, Outcome.NOT_SENT]
+    doubts = [row for row in world.rows(RATINGS).values() if row.mark and row.mark.kind is MarkKind.DOUBT]
+    assert len(doubts) == (1 if what == "the disk" else 0)
+    assert len(away.rows[RATINGS]) == 2

@@ -8,16 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.engine.effects import Touch, with_side_effects
-from cwsync.errors import StateError, UnavailableError
 from cwsync.model import (
-    Baseline,
     Change,
-    ConfirmedWrite,
     Conflict,
     Feature,
     Item,
-    Mark,
     MarkKind,
     Mode,
     Op,
@@ -25,10 +20,7 @@ from cwsync.model import (
     Plays,
     Receipt,
     RemoveMode,
-    Row,
-    Side,
     Snapshot,
-    confirm,
 )
 from support.engine import DAY, HOUR, MINUTE, WINDOW, Sly, World, codes, did
 from support.memory import Store, capable, shown
@@ -420,15 +412,6 @@ def test_what_moved_between_read_and_write_is_no_refusal(world):
     assert codes(world.run().conflicts) == ["conflict"]
 
 
-def test_only_an_answer_that_says_so_proves_a_write():
-    sent = Change(RATINGS, Side.TARGET, Op.ADD, "k", ONE, None, rated(8), rated(8), "new: on home")
-    proved = {outcome for outcome in Outcome if confirm(Receipt(sent, outcome), at(0)) is not None}
-    assert proved == {Outcome.CONFIRMED, Outcome.ALREADY}
-    for forged in (None, object(), True):
-        with pytest.raises(TypeError, match="confirm"):
-            ConfirmedWrite(forged, sent, None, at(0))
-
-
 def test_I17_a_removal_that_was_not_sent_keeps_when_it_was_first_seen(world):
     home, away = slow(world, hold_removed=10 * MINUTE)
     home.take(RATINGS, TWO)
@@ -472,19 +455,6 @@ def test_watching_an_episode_touches_the_show_on_the_list(world):
         world.logins["away"].lies.before_apply = None
         world.clock.tick(10 * MINUTE)
     assert (_listed(home, SHOW_ONE), _listed(away, SHOW_ONE)) == (True, False)
-
-
-def test_an_effect_never_takes_the_place_of_a_doubt():
-    now = at(10)
-    doubt = Mark(MarkKind.DOUBT, Side.TARGET, None, listed(), listed(), now, now + WINDOW)
-    caps = dict.fromkeys(Side, capable(drops_from_watchlist=frozenset({HISTORY}), staleness=WINDOW))
-    touched = [Touch(HISTORY, Side.TARGET, ONE, now), Touch(HISTORY, Side.SOURCE, TWO, now)]
-    rows = {
-        key: Row(key, what, listed(), listed(), mark=mark) for key, what, mark in (("1", ONE, doubt), ("2", TWO, None))
-    }
-    after = with_side_effects({WATCHLIST: Baseline(WATCHLIST, rows)}, caps, touched)[WATCHLIST].rows
-    assert after["1"].mark == doubt
-    assert after["2"].mark == Mark(MarkKind.EFFECT, Side.SOURCE, listed(), None, listed(), now, now + WINDOW)
 
 
 # --- the fence ---------------------------------------------------------------------------------------
@@ -560,32 +530,6 @@ def test_a_stamp_that_stands_still_when_something_goes_is_no_fence(world):
     world.oddly("away", capabilities=bare, watermark=watermark, fetch=fetch)
     world.oddly("home", capabilities=bare, watermark=moving, fetch=fetch)
     assert [one.outcome for one in world.run().changes] == [Outcome.NOT_SENT]
-    assert len(away.rows[RATINGS]) == 2
-
-
-# --- when one thing failed, nothing else leaves ------------------------------------------------------
-
-FAILURES = {"the disk": StateError("the disk is full"), "the service": UnavailableError("it is down")}
-
-
-@pytest.mark.parametrize("what", FAILURES)
-def test_after_a_failure_no_other_batch_leaves(world, what):
-    home, away = slow(world)
-    home.put(RATINGS, *((movie(n), rated(5)) for n in range(20, 23)))
-    calls: list[int] = []
-
-    async def apply(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
-        calls.append(len(changes))
-        raise FAILURES[what]
-
-    world.oddly("away", apply=apply, capabilities=capable(every={"batch": 1}))
-    report = world.run()
-    assert calls == [1]
-    assert report.exit_code == (7 if what == "the disk" else 75)
-    first = Outcome.UNKNOWN if what == "the disk" else Outcome.NOT_SENT
-    assert [one.outcome for one in report.changes] == [first, Outcome.NOT_SENT, Outcome.NOT_SENT]
-    doubts = [row for row in world.rows(RATINGS).values() if row.mark and row.mark.kind is MarkKind.DOUBT]
-    assert len(doubts) == (1 if what == "the disk" else 0)
     assert len(away.rows[RATINGS]) == 2
 
 

@@ -93,8 +93,12 @@ class Teller(Memory):
         error.__cause__ = ExceptionGroup(f"group {self.token}", [ValueError(self.token), KeyError(self.token)])
         return error
 
+    def learn(self) -> str:
+        """Get the secret."""
+        return resolve_secret(self.account.secrets["token"], where=f"accounts.{self.account.name}.token")
+
     async def open(self) -> None:
-        self.token = resolve_secret(self.account.secrets["token"], where=f"accounts.{self.account.name}.token")
+        self.token = self.learn()
         Path("cmdline").write_bytes(Path("/proc/self/cmdline").read_bytes())
         log = logging.getLogger("cwsync.providers.teller")
         for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
@@ -144,9 +148,37 @@ class Teller(Memory):
         return await super().apply(feature, changes)
 
 
+# Clears the screen, sets the clipboard, colours, links, begins a line of its own, turns around, hides, ends the text.
+HOSTILE = "\x1b[2J\x1b]52;c;cm0=\x07\x9b31m[/][link=https://x.invalid]a[/link]"
+HOSTILE += "\r\nerror: all is lost\u2028\u202egnp\u200b\x7f\0é"
+
+
+class Hostile(Teller):
+    """Says `HOSTILE` wherever text comes from a service: titles, keys, reasons, errors, warnings, log lines."""
+
+    options: ClassVar[tuple[Option, ...]] = (Option("trouble", "text", "what goes wrong"),)
+
+    def __init__(self, account: AccountSpec, services: Services) -> None:
+        super().__init__(account, services)
+        self.store.account_id = f"hostile:{HOSTILE}:{account.name}"
+        rows = self.store.rows[Feature.RATINGS]
+        titled = [replace(row.item, title=f"{HOSTILE} Film {n}") for n, row in enumerate(rows)]
+        keyed = zip(rows, titled, strict=True)
+        self.store.rows[Feature.RATINGS] = [
+            replace(row, item=item, native_key=f"{row.native_key}{HOSTILE}") for row, item in keyed
+        ]
+
+    def learn(self) -> str:
+        return HOSTILE
+
+    def words(self) -> str:
+        return f"{HOSTILE} and more"
+
+
 def serve() -> None:
     """Run the jobs that come on stdin, one JSON document a line; say each exit code on stdout."""
-    cast("dict[str, str]", registry.REGISTRY)["teller"] = f"{__name__}:Teller"
+    for name in ("Teller", "Hostile"):
+        cast("dict[str, str]", registry.REGISTRY)[name.lower()] = f"{__name__}:{name}"
     import cwsync.cli.app
     import cwsync.config.schema
     import cwsync.render.runpage  # noqa: F401

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from cwsync import files
-from cwsync.errors import Exit, StateError
+from cwsync.config.reading import read_small
+from cwsync.config.secrets import resolve_secret
+from cwsync.errors import ConfigError, Exit, StateError
+from cwsync.model import SecretRef
+from cwsync.render.sanitise import sanitise
 
 
 @pytest.fixture(autouse=True)
@@ -250,3 +254,34 @@ def test_private_is_what_neither_the_group_nor_others_can_touch(tmp_path: Path, 
     (tmp_path / "f").write_bytes(b"1")
     (tmp_path / "f").chmod(mode)
     assert files.is_private(tmp_path / "f") is private
+
+
+# --- what comes from outside --------------------------------------------------------------------------
+
+
+def test_the_bytes_of_a_small_file_are_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"s3cret")
+    small = read_small(path, limit=100)
+    assert small.data == b"s3cret"
+    assert "s3cret" not in repr(small)
+
+
+def test_the_command_of_a_secret_cannot_read_what_is_typed() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"typed\n")
+    os.close(writing)
+    kept = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        with pytest.raises(ConfigError, match="it is empty"):
+            resolve_secret(SecretRef("command", "cat", argv=("cat",)), where="accounts.x.token")
+    finally:
+        os.dup2(kept, 0)
+        for descriptor in (kept, reading):
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("blank", ["\u034f", "\u115f", "\u17b4", "\u2800", "\u3164", "\uffa0"])
+def test_letters_that_nobody_sees_do_not_reach_the_screen(blank: str) -> None:
+    assert sanitise(f"He{blank}at") == "Heat"

@@ -12,13 +12,30 @@ from pathlib import Path
 import pytest
 
 from cwsync import files
+from cwsync.engine.effects import Touch, with_side_effects
 from cwsync.errors import Exit, StateError
-from cwsync.model import Capabilities, Change, Feature, MarkKind, Op, Outcome, Play, Rated, Receipt, Side
+from cwsync.model import (
+    Baseline,
+    Capabilities,
+    Change,
+    ConfirmedWrite,
+    Feature,
+    Mark,
+    MarkKind,
+    Op,
+    Outcome,
+    Play,
+    Rated,
+    Receipt,
+    Row,
+    Side,
+    confirm,
+)
 from cwsync.state.entries import REPLAYED, Header
 from cwsync.state.journal import JOURNAL, Journal, read_journal, retire, unanswered
 from support.engine import WINDOW, World, did
 from support.memory import capable, shown
-from support.world import movie, rated
+from support.world import at, listed, movie, rated
 from unit.test_state_fixture import HEAT, LATER, NOW, PILOT, STRANGE
 
 HEADER = Header(
@@ -420,3 +437,25 @@ def test_an_exact_stamp_that_moved_proves_nothing_even_if_the_write_does_not_sho
     mark = world.rows(RATINGS)[movie(1).key() or ""].mark
     assert mark is not None
     assert mark.kind is MarkKind.DOUBT
+
+
+def test_only_an_answer_that_says_so_proves_a_write() -> None:
+    sent = Change(RATINGS, Side.TARGET, Op.ADD, "k", movie(1), None, rated(8), rated(8), "new: on home")
+    proved = {outcome for outcome in Outcome if confirm(Receipt(sent, outcome), at(0)) is not None}
+    assert proved == {Outcome.CONFIRMED, Outcome.ALREADY}
+    for forged in (None, object(), True):
+        with pytest.raises(TypeError, match="confirm"):
+            ConfirmedWrite(forged, sent, None, at(0))
+
+
+def test_an_effect_never_takes_the_place_of_a_doubt() -> None:
+    now = at(10)
+    doubt = Mark(MarkKind.DOUBT, Side.TARGET, None, listed(), listed(), now, now + WINDOW)
+    caps = dict.fromkeys(Side, capable(drops_from_watchlist=frozenset({Feature.HISTORY}), staleness=WINDOW))
+    touched = [Touch(Feature.HISTORY, Side.TARGET, movie(1), now), Touch(Feature.HISTORY, Side.SOURCE, movie(2), now)]
+    kept = (("1", movie(1), doubt), ("2", movie(2), None))
+    rows = {key: Row(key, what, listed(), listed(), mark=mark) for key, what, mark in kept}
+    before = {Feature.WATCHLIST: Baseline(Feature.WATCHLIST, rows)}
+    after = with_side_effects(before, caps, touched)[Feature.WATCHLIST].rows
+    assert after["1"].mark == doubt
+    assert after["2"].mark == Mark(MarkKind.EFFECT, Side.SOURCE, listed(), None, listed(), now, now + WINDOW)

@@ -19,8 +19,9 @@ from cwsync import files
 from cwsync.engine import RunOptions, load_plan
 from cwsync.errors import ConfigError, Exit, StateError
 from cwsync.model import Baseline, ExternalId, Feature, Item, Kind, Rated, Row, Side
-from cwsync.state import document
+from cwsync.state import document, strict
 from cwsync.state.document import PairState
+from cwsync.state.rows import STRAIGHT, decode_rows
 from cwsync.state.store import PairStore
 from unit.test_state_fixture import HEAT, NOW, sample
 
@@ -419,3 +420,46 @@ def test_what_is_no_saved_plan_is_not_applied(tmp_path: Path, what: str) -> None
     path.write_text(json.dumps(SAVED | NO_PLANS[what]))
     with pytest.raises(ConfigError, match="is not a saved plan"):
         load_plan(path)
+
+
+# --- strict JSON, each part by itself -----------------------------------------------------------------
+
+REFUSED = [
+    ('{"a": 1, "a": 1}', "is there twice"),
+    ('{"a": {"b": 1, "b": 2}}', "is there twice"),
+    ("NaN", "belongs here"),
+    ("[Infinity]", "belongs here"),
+    ("-Infinity", "belongs here"),
+    ("1.0", "belongs here"),
+    ("1e3", "belongs here"),
+    ("[" * 100_000, "nested too deeply|Expecting"),
+    (b'"\xc3\xa9"', "ascii"),
+    ("", "Expecting"),
+    ("1 2", "Extra data"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), REFUSED)
+def test_strict_json_is_refused_for_whatever_we_never_write(text: str | bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        strict.loads(text)
+
+
+def test_strict_members_are_there_and_of_their_very_type() -> None:
+    table: dict[str, object] = {"n": 1, "t": True, "s": "x", "none": None}
+    assert (strict.member(table, "n", int), strict.optional(table, "none", str)) == (1, None)
+    for read, name, kind in ((strict.member, "t", int), (strict.member, "gone", int), (strict.optional, "gone", str)):
+        with pytest.raises(ValueError, match=name):
+            read(table, name, kind)
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_a_row_has_its_six_parts_and_at_most_its_extras(more: int) -> None:
+    row: list[object] = [["movie", ["imdb_movie:tt0113277"], "Heat", 1995], None, ["r", 80, None], None, [], []]
+    every: list[object] = [{"weak": True}, {}]
+    extras = every[:more]
+    if more == 2:
+        with pytest.raises(ValueError, match="not a row"):
+            decode_rows([[row + extras]], STRAIGHT)
+    else:
+        assert len(decode_rows([[row + extras]], STRAIGHT)) == 1

@@ -124,7 +124,7 @@ def damaged(store: TokenStore, data: bytes | None = None) -> StateError:
 def test_I22_each_byte_flipped_and_each_length_is_found(tmp_path: Path) -> None:
     store = stored(tmp_path)
     good = store.path("home").read_bytes()
-    bits = range(8) if SOAK else (0, 5)
+    bits = range(8) if SOAK else (5,)
     for at in range(len(good)):
         damaged(store, good[:at])
         for bit in bits:

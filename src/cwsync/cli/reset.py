@@ -72,4 +72,10 @@ def _finish(preview: ResetPreview, *, as_json: bool, done: bool, backup: Path | 
     elif not done:
         write_out("nothing was changed\n")
     else:
-        write_out(f"forgotten; the backup is {backup}\n" if backup else "forgotten; there was nothing to back up\n")
+        from cwsync.render.sanitise import sanitise
+
+        write_out(
+            f"forgotten; the backup is {sanitise(str(backup), None)}\n"
+            if backup
+            else "forgotten; there was nothing to back up\n"
+        )

@@ -166,7 +166,9 @@ def _save(out: Path | None, report: RunReport, options: RunOptions) -> str | Non
 
     assert options.now is not None  # noqa: S101 - set by `_dated`
     save_plan(out, report, options, options.now)
-    write_err(f"plan saved to {out}\n")
+    from cwsync.render.sanitise import sanitise
+
+    write_err(f"plan saved to {sanitise(str(out), None)}\n")
     return str(out)
 
 

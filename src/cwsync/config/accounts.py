@@ -16,6 +16,7 @@ from cwsync.config.secrets import absolute_path, parse_secret
 from cwsync.errors import ConfigError
 from cwsync.model import AccountSpec, SecretRef
 from cwsync.provider import Option, Provider, provider_names
+from cwsync.redaction import remember_url
 
 Classes = Callable[[str], type[Provider]]
 
@@ -132,6 +133,7 @@ class AccountReader:
         if option.choices and value not in option.choices:
             guess = did_you_mean(str(value), option.choices)
             raise ValueError(f"must be one of {', '.join(map(json.dumps, option.choices))}{guess}")
+        remember_url(str(value))
         return value
 
     def _duration(

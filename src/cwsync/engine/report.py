@@ -26,6 +26,7 @@ from cwsync.model import (
     Snapshot,
 )
 from cwsync.planner.plan import FeaturePlan, Question, full_plays
+from cwsync.redaction import redact
 from cwsync.state import FeatureEvidence
 
 _GOOD = (Outcome.CONFIRMED, Outcome.ALREADY)
@@ -102,7 +103,8 @@ class RunParts:
 
 def error_report(error: CwsyncError, feature: Feature | None = None) -> ErrorReport:
     """An error as data."""
-    return ErrorReport(error.code, str(error), error.hint, int(error.exit_code), feature)
+    hint = None if error.hint is None else redact(error.hint)
+    return ErrorReport(error.code, redact(str(error)), hint, int(error.exit_code), feature)
 
 
 def _side_report(snapshot: Snapshot) -> SideReport:

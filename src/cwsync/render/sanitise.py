@@ -17,6 +17,9 @@ _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 # Invisible, though Unicode does not file them under "format": fillers and joiners.
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
+# Variation selectors and what Unicode keeps free for more signs without a shape.
+_IGNORED: Final = ((0x180B, 0x180F), (0x2065, 0x2065), (0xFE00, 0xFE0F), (0xFFF0, 0xFFF8), (0xE0000, 0xE0FFF))
+
 
 def _seen_as(code: int) -> str | None:
     """What a character is shown as: itself, a stand-in, or nothing."""
@@ -32,7 +35,7 @@ def _seen_as(code: int) -> str | None:
         return " "
     if category in ("Cc", "Cs"):
         return _REPLACED
-    if category == "Cf" or char in _BLANK:
+    if category == "Cf" or char in _BLANK or any(first <= code <= last for first, last in _IGNORED):
         return None
     return char
 
