@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -50,13 +51,15 @@ class Carrier:
             if id(change) in moved:
                 done.receipts.append(_unsent(change, "moved", "changed since it was read"))
         ready = [change for change in plan.changes if id(change) not in moved]
-        total = len(ready)
+        total, left = len(ready), Counter(change.key for change in plan.changes)
         for batch in _batches(ready, self.sides, plan.feature):
             if self.halted or self.stop.asked:
                 code = "stopped" if self.halted is None else self.halted.code
                 done.receipts += [_unsent(change, code, "not sent") for change in batch]
                 continue
-            await self._send(plan.feature, batch, done)
+            left.subtract(change.key for change in batch)
+            more = tuple(sorted({change.key for change in batch if left[change.key]}))
+            await self._send(plan.feature, batch, more, done)
             self.tell(Progress(self.pair, f"writing {plan.feature.value}", len(done.receipts), total))
         done.error = self.halted
         return done
@@ -102,11 +105,11 @@ class Carrier:
             self.halted = error
             return None
 
-    async def _send(self, feature: Feature, batch: Sequence[Change], done: Carried) -> None:
+    async def _send(self, feature: Feature, batch: Sequence[Change], more: Sequence[str], done: Carried) -> None:
         self.batch += 1
         side = batch[0].side
         at = self.now()
-        self.journal.intend(self.batch, feature, side, batch, at)
+        self.journal.intend(self.batch, feature, side, batch, at, more=more)
         provider = self.sides[side]
         try:
             receipts = await provider.apply(feature, batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -129,7 +128,10 @@ def _judge(
 ) -> tuple[list[ConfirmedWrite], list[Doubt]]:
     receipts: list[tuple[Receipt, Receipts]] = []
     doubts: list[Doubt] = []
+    halved: set[str] = set()  # records of which some copies were not sent, or not answered for
     for intent, answers in batches:
+        keys = {change.key for change in intent.changes}
+        halved = (halved - keys).union(intent.more, () if answers else keys)
         if answers is not None:
             pairs = zip(answers.receipts, intent.changes, strict=True)
             receipts += [(replace(receipt, change=change), answers) for receipt, change in pairs]
@@ -137,7 +139,8 @@ def _judge(
         elif intent.batch not in never:
             doubts += [Doubt(change, intent.at) for change in intent.changes]
     writes = [write for receipt, answers in receipts if (write := confirm(receipt, answers.at)) is not None]
-    return whole_records(writes, [receipt for receipt, _ in receipts]), doubts
+    whole = whole_records(writes, [receipt for receipt, _ in receipts])
+    return [write for write in whole if write.change.key not in halved], doubts
 
 
 def whole_records(writes: Sequence[ConfirmedWrite], receipts: Iterable[Receipt]) -> list[ConfirmedWrite]:
@@ -155,16 +158,17 @@ def absorb(
     observations: Sequence[Observation] = (),
     parked: Mapping[str, tuple[Item, Parked]] | None = None,
 ) -> Baseline:
-    """A baseline with all that a run learnt, and with its removals counted for the `budget` guard."""
+    """A baseline with all that a run learnt, and with its removals counted for the `budget` guard.
+
+    A removal that was never answered counts too: a service that removes and never says so must not
+    be asked to empty a list piece by piece.
+    """
     removals = list(baseline.removals)
-    removed: dict[Side, set[str]] = defaultdict(set)
-    for write in writes:
-        if write.change.op is Op.REMOVE:
-            removed[write.change.side].add(write.change.key)
+    sent = [(write.change, write.at) for write in writes] + [(doubt.change, doubt.at) for doubt in doubts]
     for side in Side:
-        if removed[side]:
-            at = max(write.at for write in writes if write.change.side is side)
-            removals.append(Removal(at, side, len(removed[side])))
+        gone = {change.key: at for change, at in sent if change.op is Op.REMOVE and change.side is side}
+        if gone:
+            removals.append(Removal(max(gone.values()), side, len(gone)))
     moved = baseline.commit(observations, writes, doubts, parked, settle=settle)
     return replace(moved, removals=tuple(removals))
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from cwsync.model import Class, Conflict, Mode, Position, RemoveMode, Row, Side, Value, moment
+from cwsync.model import Class, Conflict, Mode, Op, Position, Rated, RemoveMode, Row, Side, Value, moment
 from cwsync.planner.decision import Answer, Decision, Want, native_names, note, stored
 from cwsync.planner.identity import Record
 from cwsync.planner.normalize import newer
 from cwsync.planner.observe import Delta, Missing, Rules, Sight, delta, look, settle
 from cwsync.planner.obstacles import carry_out
-from cwsync.planner.write import scoped
+from cwsync.planner.write import scoped, unable
 
 _CLOCK_SLACK = timedelta(seconds=120)
 UNCHANGED = "same: nothing changed"
@@ -93,9 +93,13 @@ def _judge(sight: Sight, rules: Rules) -> Answer:
     return _two_way(sight, rules)
 
 
-def _agree(sight: Sight, rules: Rules) -> Decision:
+def _agree(sight: Sight, rules: Rules) -> Answer:
     """Both sides say the same: learn it, without a write, unless the baseline says so already."""
     one, other, row = sight.value(Side.SOURCE), sight.value(Side.TARGET), sight.row
+    for side in (Side.TARGET,) if rules.mode is Mode.ONE_WAY else (Side.TARGET, Side.SOURCE):
+        if _left_behind(sight, side, rules):
+            why = f"copies: a copy on {rules.names[side]} still has the old value"
+            return Want(side, sight.value(side), why)
     if one is None or other is None:
         return _same(sight)
     if row.source is not None and row.target is not None:
@@ -104,6 +108,17 @@ def _agree(sight: Sight, rules: Rules) -> Decision:
             return _same(sight)
     row = replace(row, source=one, target=other)
     return stored(sight, Class.ADOPT, ADOPTED, row)
+
+
+def _left_behind(sight: Sight, side: Side, rules: Rules) -> bool:
+    """Whether `side` moved, but for a copy of the title: only some of a record's writes were carried out."""
+    base, now, copies = sight.row.value(side), sight.value(side), sight.record.entries(side)
+    if len(copies) < 2 or base is None or not isinstance(now, (Rated, Position)) or not rules.spec.update:
+        return False
+    unchanged = rules.scale.unchanged
+    if unchanged(base, now) or unable(sight.record.item, rules, Op.UPDATE, side, now):
+        return False
+    return any(unchanged(base, copy.value) and not unchanged(now, copy.value) for copy in copies)
 
 
 def _same(sight: Sight, reason: str = UNCHANGED) -> Decision:

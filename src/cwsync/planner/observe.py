@@ -190,6 +190,9 @@ def _judge_effect(sight: Sight, mark: Mark, seen: Seen) -> Sight:
 
 def _judge_doubt(sight: Sight, mark: Mark, seen: Seen, rules: Rules) -> Sight:
     if _matches(mark.after, seen, rules):
+        copies = sight.record.entries(mark.side)
+        if len(copies) > 1 and any(_matches(mark.before, copy.value, rules) for copy in copies):
+            return replace(sight, note="the write in doubt had reached some of the copies")
         landed = _with_value(sight, mark.side, mark.after, mark.origin)
         return replace(landed, note="the write in doubt had landed")
     if _matches(mark.before, seen, rules):

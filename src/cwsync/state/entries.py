@@ -48,13 +48,17 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A batch that was about to be sent. The reason of its changes is `REPLAYED`."""
+    """A batch that was about to be sent. The reason of its changes is `REPLAYED`.
+
+    `more` are the keys of its records of which other copies were to follow in a later batch.
+    """
 
     batch: int
     feature: Feature
     side: Side
     at: datetime
     changes: tuple[Change, ...]
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,9 @@ def decode_intent(line: Mapping[str, object]) -> Intent:
     """An `intent` line; raises ``ValueError``."""
     feature, side = Feature(strict.member(line, "feature", str)), Side(strict.member(line, "side", str))
     changes = tuple([_decode_change(one, feature, side) for one in strict.member(line, "changes", list)])
-    return Intent(strict.member(line, "batch", int), feature, side, strict.instant(line.get("at")), changes)
+    keys = strict.member(line, "more", list) if "more" in line else []
+    more = tuple([strict.typed(key, str, "a key") for key in keys])
+    return Intent(strict.member(line, "batch", int), feature, side, strict.instant(line.get("at")), changes, more)
 
 
 def encode_receipt(receipt: Receipt) -> list[object]:

@@ -113,18 +113,28 @@ class Journal:
                 files.sync_file(descriptor, path)
         return journal
 
-    def intend(self, batch: int, feature: Feature, side: Side, changes: Sequence[Change], at: datetime) -> None:
-        """Say what the next request will do. The request may leave when this returns."""
-        self._append(
-            "intent",
-            {
-                "batch": batch,
-                "feature": feature.value,
-                "side": side.value,
-                "at": format_when(at),
-                "changes": [encode_change(change) for change in changes],
-            },
-        )
+    def intend(
+        self,
+        batch: int,
+        feature: Feature,
+        side: Side,
+        changes: Sequence[Change],
+        at: datetime,
+        *,
+        more: Sequence[str] = (),
+    ) -> None:
+        """Say what the next request will do. The request may leave when this returns.
+
+        `more` are the keys of records in it of which other copies follow in a later batch.
+        """
+        payload: dict[str, object] = {
+            "batch": batch,
+            "feature": feature.value,
+            "side": side.value,
+            "at": format_when(at),
+            "changes": [encode_change(change) for change in changes],
+        }
+        self._append("intent", {**payload, **({"more": list(more)} if more else {})})
 
     def record(self, batch: int, receipts: Sequence[Receipt], at: datetime, watermark: str | None = None) -> None:
         """Say what came of a batch: one receipt for each of its changes, in the same order."""
