@@ -260,6 +260,7 @@ def test_status_check_and_reset() -> None:
                 "parked": 0,
                 "in_doubt": 1,
                 "unfinished": True,
+                "missing": False,
                 "error": None,
             }
         ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, RunOptions
-from cwsync.engine.questions import ask, capabilities_of
+from cwsync.engine.questions import ask, capabilities_of, distrust
 from cwsync.engine.replay import replay
 from cwsync.engine.report import error_report
 from cwsync.engine.reset import ResetPreview
@@ -76,7 +76,7 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
             digest="",
             observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
             last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
-            rolled_back=isinstance(last, LastRun) and last.generation > state.generation,
+            distrust=distrust(store, state, last if isinstance(last, LastRun) else None),
             frozen=frozen.get(spec.feature, {}),
         )
         traces += _traces(question, text)
@@ -184,6 +184,7 @@ def _status(pair: PairSpec, home: Home, max_age: timedelta | None, now: datetime
     try:
         state = store.load(pair.source.name, pair.target.name)
         unfinished = read_journal(store.journal_path) is not None
+        missing = store.lost(known.generation if known else 0)
     except CwsyncError as error:
         return replace(ran, exit_code=int(error.exit_code), error=error_report(error))
     rows = [row for baseline in state.features.values() for row in baseline.rows.values()]
@@ -197,6 +198,7 @@ def _status(pair: PairSpec, home: Home, max_age: timedelta | None, now: datetime
         parked=sum(1 for row in rows if row.parked),
         in_doubt=sum(1 for row in rows if row.mark and row.mark.kind is MarkKind.DOUBT),
         unfinished=unfinished,
+        missing=missing,
         error=broken,
     )
 

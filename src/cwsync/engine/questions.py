@@ -14,7 +14,7 @@ from cwsync.model import Baseline, Capabilities, FeatureSpec, PairSpec, Side, Sn
 from cwsync.planner.plan import Question
 from cwsync.planner.write import kinds_of
 from cwsync.provider import provider_class
-from cwsync.state import PairState
+from cwsync.state import LastRun, PairState, PairStore
 
 _TOO_OLD = timedelta(days=30)
 
@@ -52,19 +52,30 @@ def union_reason(
     spec: FeatureSpec,
     since_good: timedelta | None,
     *,
-    rolled_back: bool,
+    distrust: str | None,
 ) -> str | None:
-    """Why the agreements of a baseline do not count in this run, in words; None: they do."""
-    if baseline is None:
-        return None
-    if rolled_back:
-        return "the state is older than the last run: it was restored or rolled back"
+    """Why the agreements of a baseline do not count in this run, in words; None: they do.
+
+    `distrust` is what speaks against the whole state (see `distrust`).
+    """
+    if distrust is not None or baseline is None:
+        return distrust
     if baseline.fingerprint is None:
         return "the state cannot be trusted: it was restored, or its accounts changed"
     if baseline.fingerprint != fingerprint(pair, spec):
         return "accounts, libraries, types or dates changed since the last run"
     if since_good is not None and since_good > _TOO_OLD:
         return f"the last good run was {since_good.days} days ago"
+    return None
+
+
+def distrust(store: PairStore, state: PairState, last: LastRun | None) -> str | None:
+    """Why nothing in the state of a pair may be believed, in words; None: nothing speaks against it."""
+    generation = last.generation if last else 0
+    if store.lost(generation):
+        return "the state is missing, though this pair was run before"
+    if 0 < state.generation < generation:
+        return "the state is older than the last run: it was restored or rolled back"
     return None
 
 
@@ -85,7 +96,7 @@ def ask(
     digest: str,
     observed_at: datetime | None,
     last_at: datetime | None,
-    rolled_back: bool,
+    distrust: str | None,
     frozen: Mapping[str, str],
 ) -> Question:
     """The question of one feature.
@@ -109,7 +120,7 @@ def ask(
         wall=wall,
         last_at=last_at,
         baseline_digest=digest,
-        union=union_reason(known, pair, spec, since_good, rolled_back=rolled_back),
+        union=union_reason(known, pair, spec, since_good, distrust=distrust),
         since=options.since,
         until=options.until,
         adds_only=options.adds_only,

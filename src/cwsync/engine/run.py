@@ -16,7 +16,7 @@ from cwsync.engine.effects import touches, with_side_effects
 from cwsync.engine.fastpath import keep_evidence, unchanged
 from cwsync.engine.neighbours import frozen_by_others, touched_by_others
 from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
-from cwsync.engine.questions import ask, capabilities_of, distrusted
+from cwsync.engine.questions import ask, capabilities_of, distrust, distrusted
 from cwsync.engine.remember import last_run, remember
 from cwsync.engine.replay import replay
 from cwsync.engine.report import RunParts, failed_report, pair_report, run_exit
@@ -99,7 +99,7 @@ class _Run:
     plans: dict[Feature, FeaturePlan] = field(default_factory=dict)
     digest: str = ""
     stored: dict[Feature, Baseline] = field(default_factory=dict)
-    rolled_back: bool = False
+    distrust: str | None = None
 
     @property
     def baseline_digest(self) -> str:
@@ -219,9 +219,11 @@ async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairRepo
         parts=RunParts(pair),
     )
     run.stored = dict(run.state.features)
-    run.rolled_back = run.last is not None and run.last.generation > run.state.generation
-    if run.rolled_back:
+    run.distrust = distrust(store, run.state, run.last)
+    if run.distrust is not None:
         run.state = distrusted(run.state)
+        if backups := store.backups():
+            run.parts.warnings.append(f"earlier states of {pair.name} are kept; the newest is {backups[0]}")
     async with opened(pair, job.home.state_dir / "cache" if job.options.apply else None) as sides:
         await _recover(run, sides)
         await _plan(run, sides)
@@ -293,7 +295,7 @@ async def _plan(run: _Run, sides: Sides) -> None:
             digest=digest,
             observed_at=_observed_at(run, spec.feature),
             last_at=run.last.finished_at if run.last else run.state.saved_at,
-            rolled_back=run.rolled_back,
+            distrust=run.distrust,
             frozen=frozen.get(spec.feature, {}),
         )
         run.questions[spec.feature] = question

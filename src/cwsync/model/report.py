@@ -146,7 +146,8 @@ class StatusReport:
     """How one pair stands, read from its state alone.
 
     `last_*` is the last `--apply` run (None: never); `good_at` the end of the last one with exit
-    code 0. `rows` counts baseline records by feature. `holds` and `parked` count rows that wait.
+    code 0. `rows` counts baseline records by feature. `holds` and `parked` count rows that wait. `missing`
+    says that there was a state once and is none now.
     """
 
     pair: str
@@ -159,6 +160,7 @@ class StatusReport:
     parked: int = 0
     in_doubt: int = 0
     unfinished: bool = False
+    missing: bool = False
     error: ErrorReport | None = None
 
 

@@ -119,6 +119,9 @@ def status_page(reports: Sequence[StatusReport], now: datetime) -> Page:
     for report in reports:
         if report.unfinished:
             page.append(Line(f"{report.pair}: a run was cut off; the next run looks at what it left", Tone.WARN))
+        if report.missing:
+            what = "its state is gone; the next run is a union that removes nothing"
+            page.append(Line(f"{report.pair}: {what}", Tone.WARN))
     return page
 
 
@@ -136,7 +139,7 @@ def _status_row(report: StatusReport, now: datetime) -> Row:
         unreadable if lost else _ago(report.last_at, now),
         exit_code,
         unreadable if lost else _ago(report.good_at, now),
-        damage or ", ".join(counts) or "empty",
+        damage or ", ".join(counts) or ("missing" if report.missing else "empty"),
         NOTHING if damage else ", ".join(waiting) or "nothing",
     )
     return Row(cells, Tone.ERROR if report.exit_code else Tone.PLAIN)

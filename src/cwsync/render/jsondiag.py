@@ -112,6 +112,7 @@ def _status(report: StatusReport) -> Json:
         "parked": report.parked,
         "in_doubt": report.in_doubt,
         "unfinished": report.unfinished,
+        "missing": report.missing,
         "error": error_json(report.error),
     }
 

@@ -51,6 +51,16 @@ class PairStore:
             return PairState(self.pair, source, target)
         return self._decode(data, source, target)
 
+    def lost(self, generation: int) -> bool:
+        """Whether there was a state once and is none now. `generation` is that which the last run left.
+
+        A damaged one that a reset put aside is not lost.
+        """
+        if self.path.exists():
+            return False
+        backups = self.backups()
+        return "-unreadable-" not in backups[0].name if backups else generation > 0
+
     def peek(self) -> PairState | None:
         """The state with the sides it was saved with, or None when it was never saved."""
         data = self._read()
