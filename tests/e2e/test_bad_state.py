@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cwsync.state.sealed import seal, unseal
 from support.shell import Done, Shell, data_of, film, films, tree, unprivileged
 
 PAIRS = """\
@@ -285,10 +285,11 @@ def test_a_clock_that_was_moved_back(tmp_path: Path) -> None:
     shell("run --apply -q")
     last = shell.pair_folder("both") / "last-run.json"
     good = last.read_bytes()
-    record = json.loads(good)
+    record = unseal(good)
     for name in ("started_at", "finished_at", "good_at"):
-        record[name] = f"{int(record[name][:4]) + 2}{record[name][4:]}"
-    last.write_text(json.dumps(record))
+        at = str(record[name])
+        record[name] = f"{int(at[:4]) + 2}{at[4:]}"
+    last.write_bytes(seal(record))
     shell.put("home", film(0, 3), *films(range(1, 5)))
     before = trackers(shell)
     plan = shell("plan --json")

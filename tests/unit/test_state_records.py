@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,14 @@ def full_disk(_name: str, _path: Path) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def resealed(good: bytes, old: bytes, new: bytes) -> bytes:
+    """A document with another text, as a broken cwsync could have sealed it."""
+    members = b"{" + good.partition(b"\n")[2].replace(old, new, 1)
+    assert members != b"{" + good.partition(b"\n")[2]
+    rest = members[1:]
+    return b'{"schema":1,"checksum":"%s",\n' % hashlib.sha256(rest).hexdigest().encode() + rest
+
+
 @pytest.mark.parametrize("run", [RUN, replace(RUN, good_at=NOW, digest=None, exit_code=0, counts={})])
 def test_the_last_run_round_trips(tmp_path: Path, run: LastRun) -> None:
     folder = tmp_path / "pairs" / "p"
@@ -54,7 +63,7 @@ def test_a_last_run_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None
     path = tmp_path / "p" / LAST_RUN
     good = path.read_bytes()
     bad = [good[:size] for size in range(len(good) - 1)]
-    bad += [good.replace(b'"schema":1', b'"schema":2'), good.replace(b'"generation":4', b'"generation":4.0'), b"[]"]
+    bad += [good.replace(b'"schema":1', b'"schema":2'), resealed(good, b'"generation":4', b'"generation":4.0'), b"[]"]
     for data in bad:
         path.write_bytes(data)
         found = load_last_run(tmp_path / "p")
@@ -91,7 +100,8 @@ def test_evidence_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     path = tmp_path / "cache" / "p.json"
     good = path.read_bytes()
     bad = [good[:size] for size in range(len(good) - 1)]
-    bad += [b"[]", good.replace(b",4,", b",-1.5,"), good.replace(b",4,", b","), good.replace(b"ratings", b"rating")]
+    bad += [b"[]", *(resealed(good, b",4,", by) for by in (b",-1.5,", b",")), resealed(good, b"ratings", b"rating")]
+    bad += [good.replace(b",4,", b",5,")]
     for data in bad:
         path.write_bytes(data)
         assert load_evidence(tmp_path, "p", "a", "b") is None

@@ -16,6 +16,7 @@ from cwsync import files
 from cwsync.errors import StateError
 from cwsync.model import Feature, Side, format_when
 from cwsync.state import strict
+from cwsync.state.sealed import seal, unseal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def load_evidence(state_dir: Path, pair: str, source: str, target: str) -> Evide
     """What the last run saw of these two accounts, in this direction; None when nobody can say."""
     try:
         data = files.read_file(_path(state_dir, pair))
-        evidence = None if data is None else _decode(strict.table(strict.loads(data)))
+        evidence = None if data is None else _decode(unseal(data))
     except (ValueError, StateError):
         return None
     return evidence if evidence and (evidence.source, evidence.target) == (source, target) else None
@@ -59,7 +60,6 @@ def load_evidence(state_dir: Path, pair: str, source: str, target: str) -> Evide
 def save_evidence(state_dir: Path, pair: str, evidence: Evidence) -> None:
     """Store it if that works."""
     record = {
-        "schema": 1,
         "source": evidence.source,
         "target": evidence.target,
         "checksum": evidence.checksum,
@@ -68,7 +68,7 @@ def save_evidence(state_dir: Path, pair: str, evidence: Evidence) -> None:
     path = _path(state_dir, pair)
     with contextlib.suppress(StateError):
         files.make_dir(path.parent)
-        files.replace_file(path, f"{strict.dumps(record)}\n".encode("ascii"), durable=False)
+        files.replace_file(path, seal(record), durable=False)
 
 
 def _path(state_dir: Path, pair: str) -> Path:
@@ -81,8 +81,6 @@ def _encode(one: FeatureEvidence) -> dict[str, object]:
 
 
 def _decode(record: dict[str, object]) -> Evidence:
-    if strict.member(record, "schema", int) != 1:
-        raise ValueError("written by a newer cwsync")
     return Evidence(
         strict.member(record, "source", str),
         strict.member(record, "target", str),

@@ -16,6 +16,7 @@ from cwsync import files
 from cwsync.errors import StateError
 from cwsync.model import Feature, format_when
 from cwsync.state import strict
+from cwsync.state.sealed import seal, unseal
 
 LAST_RUN: Final = "last-run.json"
 
@@ -53,7 +54,7 @@ def load_last_run(folder: Path) -> LastRun | Unreadable | None:
     path = folder / LAST_RUN
     try:
         data = files.read_file(path)
-        return None if data is None else _decode(strict.table(strict.loads(data)))
+        return None if data is None else _decode(unseal(data))
     except ValueError as error:
         return Unreadable(path, f"damaged: {error}")
     except StateError as error:
@@ -61,8 +62,6 @@ def load_last_run(folder: Path) -> LastRun | Unreadable | None:
 
 
 def _decode(record: dict[str, object]) -> LastRun:
-    if strict.member(record, "schema", int) != 1:
-        raise ValueError("written by a newer cwsync")
     return LastRun(
         strict.member(record, "run_id", str),
         strict.instant(record.get("started_at")),
@@ -79,7 +78,6 @@ def _decode(record: dict[str, object]) -> LastRun:
 def save_last_run(folder: Path, run: LastRun) -> None:
     """Store the record, durably, in the folder of a pair (made if need be). Raises `StateError`."""
     record = {
-        "schema": 1,
         "run_id": run.run_id,
         "started_at": format_when(run.started_at),
         "finished_at": format_when(run.finished_at),
@@ -92,4 +90,4 @@ def save_last_run(folder: Path, run: LastRun) -> None:
     }
     for one in (folder.parent, folder):
         files.make_dir(one)
-    files.replace_file(folder / LAST_RUN, f"{strict.dumps(record)}\n".encode("ascii"))
+    files.replace_file(folder / LAST_RUN, seal(record))

@@ -1,7 +1,6 @@
 """Tokens that a service gave to us: `tokens/ACCOUNT.json`, one document an account.
 
-The first line is ``{"schema":1,"checksum":"<sha256 of every byte after this line>",``, as in
-`document`. Whatever writes here needs the `Locks` that hold the lock of the account. There are no
+They are sealed (see `sealed`). Whatever writes here needs the `Locks` that hold the lock of the account. There are no
 backups: an old secret is of use to nobody but a thief.
 
 A refresh token often works once. So the new pair is stored before it is used or given out; a second
@@ -19,7 +18,6 @@ stored once more, to see that storing works at all. A kill then means:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,10 +32,9 @@ from cwsync.model import check_when, format_when
 from cwsync.redaction import remember
 from cwsync.state import strict
 from cwsync.state.lock import Locks
+from cwsync.state.sealed import seal, unseal
 
-SCHEMA: Final = 1
 MAX_BYTES: Final = 64 * 1024
-_FIRST_LINE: Final = re.compile(rb'\{"schema":([1-9][0-9]{0,8}),"checksum":"([0-9a-f]{64})",\n')
 _MEMBERS: Final = {"account", "provider", "account_id", "origin", "secrets", "obtained_at", "expires_at"}
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -302,27 +299,17 @@ def _encode(tokens: Tokens) -> bytes:
         "obtained_at": format_when(tokens.obtained_at),
         "expires_at": format_when(tokens.expires_at),
     }
-    rest = f"{strict.dumps(document)[1:]}\n".encode("ascii")
-    head = f'{{"schema":{SCHEMA},"checksum":"{hashlib.sha256(rest).hexdigest()}",\n'.encode("ascii")
-    if len(head) + len(rest) > MAX_BYTES:
+    sealed = seal(document)
+    if len(sealed) > MAX_BYTES:
         raise InternalError("these tokens are larger than any service's", where=tokens.account)
-    return head + rest
+    return sealed
 
 
 def _decode(data: bytes) -> Tokens:
     """Read a document. Raises ``ValueError`` that says nothing of what is in it, `StateError` for a newer schema."""
     if len(data) > MAX_BYTES:
         raise ValueError(f"longer than {MAX_BYTES} bytes")
-    schema = re.match(rb'\{"schema":([1-9][0-9]{0,8})\b', data)
-    if schema and int(schema[1]) > SCHEMA:
-        raise StateError(f"the tokens were written by a newer cwsync (schema {int(schema[1])})", hint="upgrade cwsync")
-    match = _FIRST_LINE.match(data)
-    if match is None:
-        raise ValueError("is empty" if not data else "the first line is not that of a token file")
-    rest = data[match.end() :]
-    if hashlib.sha256(rest).hexdigest().encode() != match[2]:
-        raise ValueError("the checksum does not match")
-    document = strict.table(strict.loads(b"{" + rest))
+    document = unseal(data)
     if set(document) != _MEMBERS:
         raise ValueError("its members are not those of tokens")
     return Tokens(
