@@ -267,6 +267,16 @@ def test_I24_other_rules_are_another_plan(world, rule):
     assert fast.changes
 
 
+def test_I24_the_fast_path_did_not_see_that_the_libraries_changed(world):
+    quiet(world)
+    login = world.logins["home"]
+    login.spec = replace(login.spec, options={"libraries": ("Movies",)})
+    world.pair("home", "away", RATINGS, **_ruled({}))
+    fast, full = world.plan(), world.plan(full=True)
+    assert fast.warnings == full.warnings
+    assert "libraries, types or dates changed" in fast.warnings[0]
+
+
 def test_I24_a_list_that_lags_behind_its_stamp_is_no_evidence(world):
     home, _ = quiet(world, staleness=WINDOW)
     old = [row for row in home.rows[RATINGS] if row.item == movie(1)]

@@ -10,7 +10,7 @@ import pytest
 
 from cwsync.engine import pair_status
 from cwsync.model import Feature
-from cwsync.state import PairStore
+from cwsync.state import PairStore, read_journal
 from support.engine import HOUR, World, did
 from support.world import at, movie, rated
 
@@ -117,3 +117,13 @@ def test_the_state_of_another_pair_stops_the_run(world: World) -> None:
     assert "it is that of the pair 'home-away'" in report.error.message
     assert "cwsync reset-state other" in (report.error.hint or "")
     assert report.changes == ()
+
+
+def test_a_journal_that_was_cut_before_its_first_line_was_damage_for_ever_after_a_reset(world: World) -> None:
+    store = kept(world)
+    store.journal_path.write_bytes(b'{"n":1,"kind":"beg')
+    assert read_journal(store.journal_path) is None
+    store.reset(None, world.clock())
+    assert not store.journal_path.exists()
+    assert "damaged" not in [run.ending for run in world.past().runs]
+    assert world.past().exit_code == 0

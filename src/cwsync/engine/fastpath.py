@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cwsync.engine.options import Home, RunOptions
-from cwsync.engine.questions import capabilities_of
+from cwsync.engine.questions import capabilities_of, fingerprint
 from cwsync.engine.sides import Sides, watermarks
 from cwsync.model import Capabilities, Class, Feature, FeatureSpec, PairSpec, Row, Side
 from cwsync.planner.plan import FeaturePlan, Question
@@ -56,6 +56,8 @@ async def unchanged(
     for spec in specs:
         known, baseline = evidence.features.get(spec.feature), state.features.get(spec.feature)
         if known is None or baseline is None or not _trusted(known, pair, spec, caps, now):
+            continue
+        if baseline.fingerprint != fingerprint(pair, spec):
             continue
         if any(baseline.account_ids.get(side) != sides[side].account_id for side in Side):
             continue

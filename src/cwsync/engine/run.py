@@ -254,7 +254,11 @@ async def _recover(run: _Run, sides: Sides) -> None:
         if found.warning:
             run.state = run.store.save(replace(run.state, saved_at=clock()))
             run.stored = dict(run.state.features)
-        retire(run.store.folder, journal.header.run_id)
+        if journal.ended:
+            retire(run.store.folder, journal.header.run_id)
+        else:
+            with Journal.reopen(run.store.folder, journal) as cut_off:
+                cut_off.settle()
 
 
 async def _plan(run: _Run, sides: Sides) -> None:

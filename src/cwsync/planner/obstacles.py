@@ -41,9 +41,9 @@ def carry_out(sight: Sight, want: Want, rules: Rules) -> Decision:
 def _not_wanted(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | None:
     spec = rules.spec
     if op is Op.ADD and not spec.add:
-        return note(sight, rules, Class.SKIP, f"add-off: {want.reason}")
+        return _left(sight, rules, f"add-off: {want.reason}")
     if op is Op.UPDATE and not spec.update:
-        return note(sight, rules, Class.SKIP, f"update-off: {want.reason}")
+        return _left(sight, rules, f"update-off: {want.reason}")
     if op is not Op.REMOVE or spec.remove:
         return None
     # Neither propagated nor undone: the row remembers who has it now.
@@ -51,6 +51,15 @@ def _not_wanted(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | No
     row = replace(sight.row, source=one, target=other, seen=None, parked=None)
     kept = note(sight, rules, Class.SKIP, f"remove-off: {want.reason}; kept, because remove = false")
     return replace(kept, row=learn(sight.record, row, Class.SKIP), stored=True)
+
+
+def _left(sight: Sight, rules: Rules, reason: str) -> Decision:
+    """A record that nobody wants written. What was concluded about a write in doubt is kept: no later run would."""
+    told = note(sight, rules, Class.SKIP, reason)
+    if not sight.record.rows or sight.record.rows[0].mark is sight.row.mark:
+        return told
+    learnt = learn(sight.record, sight.row, Class.SKIP)
+    return replace(told, row=learnt, stored=sight.record.rows != (learnt,))
 
 
 def _first_run(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | None:
@@ -101,7 +110,7 @@ def _waiting(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | None:
             back = (
                 f"a run was taken back on {rules.names[want.side]}, and {rules.names[want.side.other]} did not change"
             )
-            return note(sight, rules, Class.SKIP, f"undone: {back}")
+            return _left(sight, rules, f"undone: {back}")
     elif parked and parked.side is want.side and rules.now < parked.until:
         due = f"{parked.until:%Y-%m-%d %H:%M} UTC"
         reason = f"parked: {rules.names[want.side]} refused it ({parked.code}); tried again after {due}"

@@ -84,7 +84,8 @@ class Commit:
 class JournalRecord:
     """A whole journal, checked. `batches` stand in the order in which they were sent.
 
-    `lines`, `size` (bytes) and `last_hash` are of the part that is not torn.
+    `lines`, `size` (bytes) and `last_hash` are of the part that is not torn. `ended` says that its
+    last line is there, after which nothing more can follow.
     """
 
     header: Header
@@ -93,6 +94,7 @@ class JournalRecord:
     lines: int
     size: int
     last_hash: str
+    ended: bool = False
 
     @property
     def committed(self) -> bool:

@@ -1,9 +1,10 @@
 """What a run is about to write, and what came of it: `journal.jsonl`, append-only.
 
-One JSON object a line: `begin`, then for each batch an `intent` and a `receipt`, then `commit` and
-`end`. Each line ends in the sha256 of the hash before it and its own text, so a changed, missing
-or moved line is found. An intent is durable before its request leaves. So a last line that was
-torn by a crash was never acted upon, and is dropped; damage anywhere else is a `StateError`.
+One JSON object a line: `begin`, then for each batch an `intent` and a `receipt`, then `commit` (but
+not when the run was cut off) and `end`. Each line ends in the sha256 of the hash before it and its
+own text, so a changed, missing or moved line is found. An intent is durable before its request
+leaves. So a last line that was torn by a crash was never acted upon, and is dropped; damage
+anywhere else is a `StateError`.
 
 The file exists only while a run is unfinished; then it moves to `runs/RUN_ID.jsonl`.
 """
@@ -146,6 +147,14 @@ class Journal:
         """Say that the state of this run is stored, and move the journal to `runs/`. Gives its new path."""
         commit = {"generation": generation, "checksum": checksum, "at": format_when(at), "counts": dict(counts)}
         self._append("commit", commit)
+        return self.settle()
+
+    def settle(self) -> Path:
+        """Say that nothing more will follow, and move the journal to `runs/`. Gives its new path.
+
+        By this line `read_past` knows a whole journal from one that lost its end, also of a run that
+        was cut off and settled by a later one.
+        """
         self._append("end", {})
         self.close()
         return retire(self._folder, self.run_id)
@@ -259,6 +268,7 @@ def _read(data: bytes) -> JournalRecord | None:
         len(lines),
         len(data) - len(torn),
         reader.hash,
+        reader.ended,
     )
 
 
@@ -304,7 +314,7 @@ class _Reader:
             self.receipts[batch] = decode_receipts(line, self.intents[batch])
         elif kind == "commit" and self.commit is None:
             self.commit = decode_commit(line)
-        elif kind == "end" and self.commit is not None:
+        elif kind == "end":
             self.ended = True
         else:
             raise ValueError(f"a {kind!r} does not belong here")

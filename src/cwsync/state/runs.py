@@ -39,6 +39,10 @@ def read_past(path: Path) -> JournalRecord:
     record = read_journal(path)
     if record is None:
         raise StateError("the journal is damaged: it has no beginning", where=str(path))
-    if not path.name.startswith(ABANDONED) and record.header.run_id != path.stem:
+    if path.name.startswith(ABANDONED):
+        return record
+    if record.header.run_id != path.stem:
         raise StateError(f"the journal is damaged: it is that of the run {record.header.run_id}", where=str(path))
+    if not record.ended:
+        raise StateError("the journal is damaged: its end is missing", where=str(path))
     return record

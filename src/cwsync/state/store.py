@@ -164,11 +164,23 @@ class PairStore:
 
     def _abandon_journal(self, now: datetime) -> None:
         files.refuse_symlink(self.journal_path)
-        if not self.journal_path.exists():
+        if not self.journal_path.exists() or self._empty_journal():
             return
         files.make_dir(self.runs_folder)
         with files.disk_errors(self.journal_path):
             files.move(self.journal_path, self.runs_folder / f"abandoned-{_stamp(now)}.jsonl")
+
+    def _empty_journal(self) -> bool:
+        """Whether the journal was cut off before its first line, when nothing was sent yet; then it is removed."""
+        try:
+            if read_journal(self.journal_path) is not None:
+                return False
+        except StateError:
+            return False
+        with files.disk_errors(self.journal_path):
+            files.remove_file(self.journal_path)
+            files.sync_dir(self.folder)
+        return True
 
     def _make_folders(self) -> None:
         for folder in (self.folder.parent, self.folder, self.backups_folder):
