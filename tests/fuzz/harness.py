@@ -7,6 +7,7 @@ its corpus in a temporary folder, starting from the files of the tree. The last 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import re
 import subprocess
@@ -36,7 +37,7 @@ PLAN: Final = (
     b'"options":{"features":["ratings"],"limit":1,"since":"2024-05-01","until":null,"adds_only":false}}'
 )
 LAST_RUN: Final = (
-    b'{"schema":1,"run_id":"r","started_at":"2024-05-01T10:00:00Z","finished_at":"2024-05-01T10:00:00Z","exit_code":0,'
+    b'{"run_id":"r","started_at":"2024-05-01T10:00:00Z","finished_at":"2024-05-01T10:00:00Z","exit_code":0,'
     b'"good_at":null,"generation":1,"digest":null,"counts":{"add":1},"observed":{"ratings":"2024-05-01T10:00:00Z"}}'
 )
 Harness = Callable[[bytes, Path], None]
@@ -81,11 +82,13 @@ def state(data: bytes, _folder: Path) -> None:
 
 
 def journal(data: bytes, folder: Path) -> None:
-    """A journal, and the record of the last run."""
+    """A journal, and the record of the last run, as a broken cwsync could have sealed it."""
     (folder / "journal.jsonl").write_bytes(data)
     with suppress(StateError):
         read_journal(folder / "journal.jsonl")
-    (folder / "last-run.json").write_bytes(data)
+    rest = data[1:]
+    first = b'{"schema":1,"checksum":"%s",\n' % hashlib.sha256(rest).hexdigest().encode()
+    (folder / "last-run.json").write_bytes(first + rest)
     load_last_run(folder)
 
 
