@@ -122,3 +122,16 @@ def test_full_play_lists_copy_each_play_once_and_take_back_the_one_that_went(wor
     home.rows[HISTORY] = [row for row in home.rows[HISTORY] if row.value != Play(at(6))]
     assert did(world.run()) == ["-target Film 1 (1951) confirmed"]
     assert sorted(away.held(HISTORY, FILM), key=str) == sorted(home.held(HISTORY, FILM), key=str)
+
+
+def test_I8_one_read_that_left_a_play_out_and_said_it_was_whole_doubled_the_play(world):
+    home = world.account("home")
+    away = world.account("away", capable(every={"idempotent_add": False}))
+    home.put(HISTORY, (movie(1), played(at(0))), (movie(2), played(at(0))))
+    world.pair("home", "away", HISTORY, mode=Mode.ONE_WAY)
+    world.run()
+    world.clock.tick(HOUR)
+    world.logins["away"].lies.unsaid = {HISTORY: frozenset(str(one) for one in movie(1).ids)}
+    report = world.run()
+    assert [one.change.item for one in report.changes] == [movie(1)]
+    assert len(away.held(HISTORY, movie(1))) == 1

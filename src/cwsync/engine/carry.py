@@ -13,6 +13,7 @@ from cwsync.engine.sides import Sides, watermarks
 from cwsync.engine.stop import Stop
 from cwsync.errors import CwsyncError, StateError, UnavailableError
 from cwsync.model import Change, Doubt, Entry, Feature, Op, Outcome, Play, Receipt, Side, Snapshot, Value, moment
+from cwsync.planner.decide import DRIFT
 from cwsync.planner.plan import FeaturePlan
 from cwsync.provider import Provider
 from cwsync.redaction import redact
@@ -75,22 +76,25 @@ class Carrier:
                 known = seen is not None and stamps[side] is not None
                 if known and stamps[side] != seen:
                     return {id(change) for change in plan.changes}
-                if not known or not honest_stamp(self.sides[side].capabilities, plan.feature):
-                    moved |= await self._point_read(plan, side)
+                sure = known and honest_stamp(self.sides[side].capabilities, plan.feature)
+                moved |= await self._point_read(plan, side, sure=sure)
         except CwsyncError as error:
             self.halted = error
             return set()
         return moved
 
-    async def _point_read(self, plan: FeaturePlan, side: Side) -> set[int]:
-        """Without a stamp, read once more what must not have moved on `side`.
+    async def _point_read(self, plan: FeaturePlan, side: Side, *, sure: bool) -> set[int]:
+        """Read once more what must not have moved on `side`: all of it, or, where a stamp is `sure`, what was lost.
 
         That is what is about to be overwritten or removed there, what would be there twice if someone
-        else added it, and what is removed on the other side because it is gone here.
+        else added it, and what is removed on the other side because it is gone here. A stamp does not
+        show that a read left something out: what was there before and seems lost would be there twice.
         """
         caps = self.sides[side].capabilities.of(plan.feature)
         here = [c for c in plan.changes if c.side is side and (c.op is not Op.ADD or not caps.idempotent_add)]
         gone = [c for c in plan.changes if c.side is not side and c.op is Op.REMOVE]
+        if sure:
+            here, gone = [c for c in here if c.op is Op.ADD and c.reason.startswith(DRIFT)], []
         if not here and not gone:
             return set()
         found = _Rows(await self.sides[side].fetch(plan.feature), caps.precision_s)

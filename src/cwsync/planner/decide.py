@@ -20,6 +20,7 @@ from cwsync.planner.write import scoped, unable
 _CLOCK_SLACK = timedelta(seconds=120)
 UNCHANGED = "same: nothing changed"
 ADOPTED = "adopt: both sides agree"
+DRIFT = "drift:"
 
 
 def decide(record: Record, rules: Rules) -> Decision:
@@ -155,11 +156,11 @@ def _one_way(sight: Sight, rules: Rules) -> Answer:
             still = row.source is not None and row.target is not None and rules.scale.unchanged(row.source, source)
             return _untouched(sight, "same: the source did not change") if still else _blind(sight, Side.TARGET, rules)
         if target is Missing.ABSENT:
-            again = f"drift: {rules.names[Side.TARGET]} lost it" if row.target is not None else f"new: on {here}"
+            again = f"{DRIFT} {rules.names[Side.TARGET]} lost it" if row.target is not None else f"new: on {here}"
             return Want(Side.TARGET, source, again)
         moved = delta(sight, Side.SOURCE, rules) is Delta.CHANGED
         told = f"changed: on {here}" if row.agreed else f"changed: the sides differ; {here} is the source"
-        return Want(Side.TARGET, source, told if moved else f"drift: {here} says otherwise")
+        return Want(Side.TARGET, source, told if moved else f"{DRIFT} {here} says otherwise")
     if source is Missing.UNKNOWN:
         return _untouched(sight, "unknown: the source could not be read for this record")
     if target is Missing.ABSENT:
