@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cwsync.model import Feature, GuardSpec
+from cwsync.model import Feature, FeatureSpec, GuardSpec
 from support.engine import HOUR, MINUTE, WINDOW, World, codes
 from support.world import at, movie, rated
 
@@ -49,7 +49,7 @@ def test_a_write_in_doubt_was_never_judged_where_the_config_leaves_the_record_al
     world.logins["away"].lies.error = TimeoutError("nobody knows")
     with pytest.raises(TimeoutError):
         world.run()
-    world.pair("home", "away", RATINGS, **{off: False})
+    world.pair("home", "away", FeatureSpec(RATINGS, add=off != "add", update=off != "update", remove=True))
     for _ in range(3):
         world.clock.tick(HOUR)
         report = world.run()
