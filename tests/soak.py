@@ -1,7 +1,8 @@
 """`make soak`: the long form of every proof, one after the other, and then what each of them ran.
 
 Exit code 0 means that all of them held. The report also stays in ``build/soak.txt``. Words given on the
-command line choose among the parts.
+command line choose among the parts. The mutants stand one by one, each with the test that noticed it,
+in ``build/mutants.md``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "build" / "soak.txt"
+MUTANTS = ROOT / "build" / "mutants.md"
 PARTS = {
     "cut": ["tests/crash/test_cut_matrix.py", "tests/crash/test_disk.py", "tests/crash/test_every_byte.py"],
     "kill": ["tests/crash/test_kills.py", "tests/crash/test_signals.py", "tests/crash/test_two_processes.py"],
@@ -26,7 +28,7 @@ def part(name: str) -> tuple[int, float]:
     """Run one part; its exit code and how many minutes it took."""
     began = time.monotonic()
     if name == "mutation":
-        words = [sys.executable, "-m", "mutation.run"]
+        words = [sys.executable, "-m", "mutation.run", "--table", str(MUTANTS)]
         done = subprocess.run(words, cwd=ROOT / "tests", env=_environ(), check=False)
     else:
         words = [sys.executable, "-m", "pytest", "-n", "2", *PARTS[name]]

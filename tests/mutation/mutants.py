@@ -3,7 +3,7 @@
 A mutant is a small edit of one source file after which the product breaks a promise. They stand in
 the text files beside this module, in the form of a patch that a person can read::
 
-    ## MECHANISM | FILE BELOW src/cwsync | TEST FILES THAT SHOULD NOTICE
+    ## MECHANISM | FILE BELOW src/cwsync | TEST FILES (OR FILE::TEST) THAT SHOULD NOTICE
     @ what is wrong then
     - the text as it is, which stands exactly once in the file (may be a part of a line)
     + the text instead
@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SOURCES = ROOT / "src"
-LISTS = ("guards", "planner", "engine", "state", "outside")
+LISTS = ("guards", "planner", "engine", "past", "state", "outside")
 
 # What the law names and must have a mutant; a list that forgets one fails a test.
 MECHANISMS = """
@@ -39,7 +39,7 @@ MECHANISMS = """
 7 commit before retire | 7 replay never resends | 7 replay twice is once | 7 exact-watermark proof
 7 doubts are settled first | 7 neighbours' marks | 7 fast-path evidence | 7 remembered generation
 7 dry run writes nothing | 7 saved plan | 7 fsync | 7 whole or not at all | 7 journal chain | 7 state checksum
-7 last run | 7 undo | 7 one writer in a folder
+7 last run | 7 history | 7 undo | 7 one writer in a folder
 9 strict JSON | 9 symlinks | 9 modes | 9 sanitiser | 9 secrets | 9 redaction | 9 tokens | 9 names
 0 exit codes | 0 forgetting is asked for
 """
@@ -73,7 +73,7 @@ EQUIVALENT = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One edit. `tests` are files below ``tests/`` that should fail with it, the likeliest first."""
+    """One edit. `tests` are files below ``tests/`` (or tests in one) that should fail with it, the likeliest first."""
 
     name: str
     law: str

@@ -85,7 +85,7 @@ class Tester:
             "MUTANT_FAILED": str(failed),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(place / "hypothesis"),
         }
-        words = [*_OPTIONS, *_WARNINGS, f"--basetemp={place / 'tmp'}", *(str(TESTS / test) for test in tests)]
+        words = [*_OPTIONS, *_WARNINGS, f"--basetemp={place / 'tmp'}", *(f"{TESTS}/{test}" for test in tests)]
         request = {"words": words, "environ": environ, "folder": str(ROOT), "patience_s": PATIENCE_S}
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -12,7 +12,7 @@ import pytest
 
 from cwsync import files
 from cwsync.engine.replay import replay
-from cwsync.model import Conflict, Feature, Mode, Op, Outcome, Plays, Side
+from cwsync.model import Conflict, Feature, MarkKind, Mode, Op, Outcome, Plays, Side
 from cwsync.state import PairStore, read_journal
 from support.engine import HOUR, WINDOW, World, ask_to_stop, codes, did
 from support.memory import Store, capable, shown
@@ -132,6 +132,29 @@ def test_I8_a_play_is_never_there_twice_however_often_a_run_is_cut(tmp_path):
         assert shown(away, HISTORY) == shown(home, HISTORY)
 
 
+def test_I17_copies_that_were_all_answered_for_before_the_cut_are_proved_and_settle(tmp_path):
+    """One request a copy. Were they not proved, a read that lags would be taken for a user's edit."""
+    proved = 0
+    for n in range(1, 80):
+        world = World(tmp_path / str(n))
+        home, away = known(world, RATINGS, caps=capable(every={"batch": 1}))
+        away.put(RATINGS, (movie(1), rated(5, at(0))))
+        world.run()
+        world.clock.tick(HOUR)
+        home.change(RATINGS, movie(1), rated(9, world.clock()))
+        if not world.cut(n):
+            break
+        journal = read_journal(world.path("journal.jsonl"))
+        if journal is None or [receipts is None for _, receipts in journal.batches] != [False, False]:
+            continue
+        proved += 1
+        world.run()
+        mark = world.rows(RATINGS)[movie(1).key() or ""].mark
+        assert mark is not None, f"cut at effect {n}"
+        assert mark.kind is MarkKind.SETTLING, f"cut at effect {n}"
+    assert proved > 2
+
+
 # --- the journal -------------------------------------------------------------------------------------
 
 
@@ -202,6 +225,16 @@ def test_I9_a_finished_journal_is_never_written_again(tmp_path):
             assert world.path("runs", name).read_bytes() == data
         kept = {path.name: path.read_bytes() for path in world.path("runs").iterdir()}
     assert len(kept) == 4
+
+
+def test_a_secret_that_a_service_repeats_in_its_answer_is_not_kept(tmp_path):
+    world = World(tmp_path)
+    _one_way(world)
+    world.logins["away"].lies.refuse = {movie(7).ids[0]: (Outcome.REJECTED, "no https://x/?access_token=nEv3r&y=1")}
+    assert world.run().exit_code == 3
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in kept if b"nEv3r" in path.read_bytes()] == []
+    assert {path.parent.name for path in kept if b"access_token=***" in path.read_bytes()} == {"home-away", "runs"}
 
 
 # --- damage ------------------------------------------------------------------------------------------

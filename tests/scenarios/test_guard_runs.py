@@ -442,6 +442,20 @@ def test_I24_evidence_of_another_state_does_not_count(world):
     assert _reads_in(world, g)
 
 
+def test_I24_evidence_of_later_runs_does_not_count_for_a_pair_whose_folder_was_put_back(world):
+    """The state and the record of the last run are of one age, so nothing looks rolled back; the cache is younger."""
+    g = Guarded(world, 3, WIDE)
+    kept = {name: world.path(name).read_bytes() for name in ("state.json", "last-run.json")}
+    g.home.change(RATINGS, movie(1), rated(9))
+    for _ in range(4):
+        world.run()
+        world.clock.tick(20 * MINUTE)
+    assert not _reads_in(world, g)
+    for name, data in kept.items():
+        world.path(name).write_bytes(data)
+    assert _reads_in(world, g)
+
+
 def test_I24_stamps_that_stand_still_when_something_goes_are_no_evidence(world):
     async def watermark(_self: Sly, _feature: Feature) -> str:
         return "always the same"
@@ -536,3 +550,27 @@ def test_after_a_failure_no_other_batch_leaves(world, what):
     doubts = [row for row in world.rows(RATINGS).values() if row.mark and row.mark.kind is MarkKind.DOUBT]
     assert len(doubts) == (1 if what == "the disk" else 0)
     assert len(away.rows[RATINGS]) == 2
+
+
+@pytest.mark.parametrize("when", ["at the fence", "after the first batch"])
+def test_where_a_stamp_cannot_be_read_no_other_batch_leaves_and_what_was_answered_counts(world, when):
+    home, away = world.account("home", staleness=WINDOW), world.account("away", staleness=WINDOW)
+    home.put(RATINGS, *((movie(n), rated(5)) for n in range(1, 4)))
+    world.pair("home", "away", RATINGS, guards=WIDE)
+    calls: list[int] = []
+
+    async def apply(self: Sly, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        calls.append(len(changes))
+        return await Sly.apply(self, feature, changes)
+
+    async def watermark(self: Sly, feature: Feature) -> str | None:
+        if calls if when == "after the first batch" else world.logins["away"].lies.fetched:
+            raise UnavailableError("it is down")
+        return await Sly.watermark(self, feature)
+
+    world.oddly("away", apply=apply, watermark=watermark, capabilities=capable(every={"batch": 1}))
+    report = world.run()
+    sent = 1 if when == "after the first batch" else 0
+    assert (len(calls), report.exit_code) == (sent, 75)
+    assert [one.outcome for one in report.changes] == [Outcome.CONFIRMED] * sent + [Outcome.NOT_SENT] * (3 - sent)
+    assert len(away.rows[RATINGS]) == len(world.rows(RATINGS)) == sent

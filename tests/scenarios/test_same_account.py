@@ -25,6 +25,16 @@ def test_a_pair_of_two_names_for_one_account_is_refused_once_both_are_open(tmp_p
     assert other.wire == []
 
 
+def test_accounts_of_services_that_tell_no_id_are_not_taken_for_one(tmp_path):
+    world = World(tmp_path)
+    one, other = world.account("one"), world.account("other")
+    one.account_id = other.account_id = ""
+    one.put(Feature.RATINGS, (movie(1), rated(5)))
+    world.pair("one", "other", Feature.RATINGS)
+    assert world.run().exit_code == 0
+    assert len(other.wire) == 1
+
+
 def test_one_tracker_folder_under_two_names_is_written_by_one_run_at_a_time(tmp_path):
     """Two accounts with one path are two locks: whoever renamed last won, the other's confirmed writes were gone."""
     shell = Shell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from cwsync import files
 from cwsync.config.reading import read_small
 from cwsync.config.secrets import resolve_secret
-from cwsync.errors import ConfigError, Exit, StateError
+from cwsync.errors import ConfigError, Exit, StateError, UnavailableError
 from cwsync.model import SecretRef
 from cwsync.render.sanitise import sanitise
 
@@ -254,6 +255,47 @@ def test_private_is_what_neither_the_group_nor_others_can_touch(tmp_path: Path, 
     (tmp_path / "f").write_bytes(b"1")
     (tmp_path / "f").chmod(mode)
     assert files.is_private(tmp_path / "f") is private
+
+
+# --- one writer in a folder ---------------------------------------------------------------------------
+
+
+def test_a_folder_has_one_writer_at_a_time_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other").symlink_to(tmp_path / "folder")
+    with (
+        files.writing_in(tmp_path / "folder"),
+        pytest.raises(UnavailableError, match="another run is writing here"),
+        files.writing_in(tmp_path / "other"),
+    ):
+        pytest.fail("two at once")
+    with files.writing_in(tmp_path / "other"):
+        pass
+
+
+def test_a_writer_that_failed_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), files.writing_in(tmp_path):
+        _ = 1 // 0
+    with files.writing_in(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(("number", "fatal"), [(errno.EIO, True), (errno.ENOLCK, False), (errno.ENOTSUP, False)])
+def test_only_where_the_file_system_knows_no_locks_it_is_written_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fatal: bool
+) -> None:
+    def flock(_descriptor: int, _how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    written: list[str] = []
+    if fatal:
+        with pytest.raises(StateError), files.writing_in(tmp_path):
+            written.append("without a lock")
+    else:
+        with files.writing_in(tmp_path):
+            written.append("without a lock")
+    assert written == ([] if fatal else ["without a lock"])
 
 
 # --- what comes from outside --------------------------------------------------------------------------

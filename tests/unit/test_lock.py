@@ -170,6 +170,30 @@ def test_locks_are_taken_in_one_order_whatever_the_direction_of_a_pair(tmp_path:
         assert taken == ["account-away.lock", "account-home.lock", "pair-pair.lock"]
 
 
+def test_a_run_holds_its_locks_from_before_the_first_read_until_the_last_answer(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.account("home").put(Feature.RATINGS, (movie(1), rated(8)))
+    world.account("away")
+    world.pair("home", "away", Feature.RATINGS)
+    free: list[str] = []
+    looks: list[str] = []
+
+    def look(word: str) -> None:
+        looks.append(word)
+        for name in ("account-away", "account-home", "pair-home-away"):
+            try:
+                with locks(tmp_path, names=(name,)):
+                    free.append(f"{name} {word}")
+            except LockedError:
+                pass
+
+    lies = world.logins["away"].lies
+    lies.before_read = lambda _feature: look("read")
+    lies.before_apply = lambda _feature, _changes: look("write")
+    assert len(world.run().changes) == 1
+    assert (looks, free) == (["read", "write"], [])
+
+
 def _note(taken: list[str], name: str, path: Path) -> None:
     if name == "open" and path.suffix == ".lock":
         taken.append(path.name)

@@ -274,6 +274,7 @@ def test_no_text_of_a_server_takes_time_out_of_proportion(piece: str) -> None:
     [
         ("https://me:nEv3r@host:8443/a?X-Plex-Token=nEv3r&page=2#nEv3r", "https://***@host:8443/a?X-Plex-Token=***&page=2"),
         ("https://host/a?X%2DPlex%2DToken=nEv3r", "https://host/a?X%2DPlex%2DToken=***"),
+        ("https://host/a?%74oken=nEv3r&page=2", "https://host/a?%74oken=***&page=2"),
         ("https://host/a", "https://host/a"),
         ("https://host/a?b&c=&token=", "https://host/a?b&c=&token="),
         ("/relative?api_key=nEv3r", "/relative?api_key=***"),

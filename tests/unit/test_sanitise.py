@@ -27,6 +27,7 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
         ("\u202egnp.exe\u2066", "gnp.exe"),
         ("zero\u200b\u200d\ufeff\u00adwidth", "zerowidth"),
         ("hidden\U000e0041tag", "hiddentag"),
+        ("shape\ufe0f\ufe00 of\u180b a\u2065 sign\ufff0\U000e0100", "shape of a sign"),
         ("half\ud800pair", "half�pair"),
         ("\x00\x7f", "␀␡"),
         ("", ""),

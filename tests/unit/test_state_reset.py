@@ -90,6 +90,8 @@ def test_a_damaged_journal_needs_a_whole_reset(tmp_path: Path) -> None:
         store.reset(frozenset({Feature.RATINGS}), LATER)
     store.reset(None, LATER)
     assert not store.journal_path.exists()
+    (aside,) = store.runs_folder.glob("abandoned-*.jsonl")
+    assert aside.read_bytes() == b"garbage\n", "it may be all that tells what was sent"
 
 
 def test_one_feature_is_not_forgotten_while_another_is_in_doubt(tmp_path: Path) -> None:

@@ -913,6 +913,15 @@ def test_a_folder_that_exists_keeps_its_mode(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o755
 
 
+def test_nothing_is_written_while_someone_else_writes_in_the_folder(folder: Path) -> None:
+    write_items(folder, film(1))
+    before = (folder / "ratings.json").read_bytes()
+    with files.writing_in(folder), pytest.raises(UnavailableError, match="another run is writing here"):
+        apply(folder, add(RATINGS, movie(2), rated(8)))
+    assert (folder / "ratings.json").read_bytes() == before
+    assert [receipt.outcome for receipt in apply(folder, add(RATINGS, movie(2), rated(8)))] == [Outcome.CONFIRMED]
+
+
 def test_each_write_keeps_the_file_before(folder: Path) -> None:
     texts = []
     for n in range(1, 5):
