@@ -17,7 +17,12 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "build" / "soak.txt"
 MUTANTS = ROOT / "build" / "mutants.md"
 PARTS = {
-    "cut": ["tests/crash/test_cut_matrix.py", "tests/crash/test_disk.py", "tests/crash/test_every_byte.py"],
+    "cut": [
+        "tests/crash/test_cut_matrix.py",
+        "tests/crash/test_disk.py",
+        "tests/crash/test_every_byte.py",
+        "tests/crash/test_past_bytes.py",
+    ],
     "kill": ["tests/crash/test_kills.py", "tests/crash/test_signals.py", "tests/crash/test_two_processes.py"],
     "machine": ["tests/property"],
     "fuzz": ["tests/fuzz"],

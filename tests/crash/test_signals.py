@@ -21,7 +21,7 @@ from support.kills import ALL, SCENES, STEADY, Lab, Server, hold, pairs_toml
 from support.shell import Shell, finish, until
 
 ASKED = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
-SHARE = 1 if SOAK else 25
+SHARE = 1 if SOAK else 60
 FOUR = SCENES["four features"]
 GATED = pairs_toml("a b two-way history,watchlist,ratings,progress", provider="gated")
 

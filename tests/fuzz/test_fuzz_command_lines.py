@@ -91,7 +91,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return House.build(tmp_path_factory.mktemp("fuzz") / "house")
 
 
-@effort(60, 5000)
+@effort(40, 3000)
 @given(lines)
 def test_any_command_line_ends_with_a_documented_code(house: House, line: list[str]) -> None:
     wait = any("wait" in word or "lock-timeout" in word for word in line)
@@ -104,7 +104,7 @@ def test_any_command_line_ends_with_a_documented_code(house: House, line: list[s
         assert house.tree() == before, told
 
 
-@effort(30, 2000)
+@effort(20, 2000)
 @given(environments, st.sampled_from(["plan", "check", "status", "accounts"]), st.booleans())
 def test_any_environment_ends_with_a_documented_code(
     house: House, environ: dict[str, str], command: str, as_json: bool

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cwsync.config import load_settings
 from cwsync.config.locate import locate
 from cwsync.errors import ConfigError
 from cwsync.model import Settings
+from support.engine import effort
 from unit.test_config import PAIR, TWO, classes
 
 GOOD = f"{TWO}{PAIR}[pairs.p.ratings]\n"
@@ -48,10 +50,15 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config")
+
+
+@effort(150, 10_000)
 @given(texts, st.booleans())
-def test_any_text_is_settings_or_a_config_error(tmp_path: Path, text: str, after: bool) -> None:
-    path = tmp_path / "pairs.toml"
+def test_any_text_is_settings_or_a_config_error(folder: Path, text: str, after: bool) -> None:
+    path = folder / "pairs.toml"
     path.write_bytes(((GOOD if after else "") + text).encode("utf-8", "surrogatepass"))
     told: ConfigError | None = None
     got: Settings | None = None

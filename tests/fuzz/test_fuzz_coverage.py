@@ -11,7 +11,7 @@ from fuzz.harness import HARNESSES, executions, fuzz, seeds
 from support.engine import SOAK
 from support.figures import figure
 
-SECONDS = 120
+SECONDS = 90
 
 
 @pytest.mark.parametrize("name", HARNESSES)

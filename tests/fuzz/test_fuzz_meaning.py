@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("meaning")
 
 
-@effort(150, 20_000)
+@effort(100, 10_000)
 @given(STEPS)
 def test_a_tracker_file_that_is_accepted_keeps_every_other_byte_when_it_is_written(steps: list[Step]) -> None:
     text = mutate_tree(RATINGS, steps).decode("utf-8", "replace")
@@ -92,7 +92,7 @@ cell = st.one_of(st.just(""), st.sampled_from([one for one in CELLS if len(one) 
 bad_rows = st.lists(st.lists(cell, min_size=1, max_size=12), max_size=5)
 
 
-@effort(60, 8000)
+@effort(50, 4000)
 @given(bad_rows, st.integers(1, 6), st.randoms(use_true_random=False))
 def test_a_bad_row_never_stops_a_good_one_and_order_means_nothing(
     folder: Path, odd: list[list[str]], count: int, shuffle: Any
@@ -115,7 +115,7 @@ def test_a_bad_row_never_stops_a_good_one_and_order_means_nothing(
     assert told >= len(rows) - len(unrated) - sum(not any(row) for row in rows)
 
 
-@effort(40, 4000)
+@effort(30, 2000)
 @given(st.randoms(use_true_random=False), STEPS)
 def test_a_file_of_pairs_means_the_same_in_any_order_and_spelling(
     folder: Path, shuffle: Any, steps: list[Step]

@@ -21,6 +21,7 @@ from cwsync.model import (
     Mode,
     OnGuard,
     Outcome,
+    PairReport,
     Plays,
     RemoveMode,
     RunReport,
@@ -37,7 +38,7 @@ ONE_BY_ONE = capable(every={"batch": 1})
 LAG = 10 * MINUTE
 STRICT = replace(WIDE, max_remove_percent=10, free_removes=1)
 
-Act = Callable[[World], RunReport]
+Act = Callable[[World], RunReport | PairReport]
 
 
 def run_all(**options: Any) -> Act:
@@ -54,10 +55,15 @@ def accept_all(world: World) -> RunReport:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """How to build a scene and what to do in it."""
+    """How to build a scene, what to do in it, and what people do again and again `later` if it is not the same."""
 
     build: Callable[[World], None]
     act: Act = field(default_factory=run_all)
+    later: Act | None = None
+
+    def go_on(self, world: World) -> None:
+        """Do what people do later."""
+        (self.later or self.act)(world)
 
 
 def in_step(
