@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from cwsync.model import Item, Outcome
-from property.machine import FIRED, Accounts, films, names, picks
+from property.ground import FIRED, films, names, picks
+from property.machine import Accounts
 from support.engine import HOUR, MINUTE, behave
 from support.memory import calm
 

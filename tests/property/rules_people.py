@@ -7,9 +7,10 @@ from dataclasses import replace
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from cwsync.model import Feature, Item
-from property.machine import CROWD, FILMS, FIRED, HISTORY, NAMES, RATINGS, WATCHLIST, Accounts, films, names, picks
-from support.engine import MINUTE
+from cwsync.model import Feature, Item, MarkKind
+from property.ground import CROWD, FILMS, FIRED, HISTORY, NAMES, RATINGS, WATCHLIST, films, names, number, picks
+from property.machine import Accounts
+from support.engine import DAY, MINUTE, WINDOW
 from support.memory import same
 from support.world import movie
 
@@ -29,6 +30,7 @@ class People(Accounts):
         if feature is HISTORY:
             self.plays[film.ids[0]] += 1
         self.edits.add((feature, name, film.ids[0]))
+        self.undone.discard((feature, film.ids[0]))
         drops = name == "away" and self.profile.drops and feature in (RATINGS, HISTORY)
         if drops and WATCHLIST in self.profile.features:
             self.take_now(name, WATCHLIST, film)
@@ -39,7 +41,40 @@ class People(Accounts):
             FIRED["taken"] += 1
             self.gone.add((feature, film.ids[0]))
             self.edits.add((feature, name, film.ids[0]))
+            self.undone.discard((feature, film.ids[0]))
             self.store(name).take(feature, film)
+
+    def edit(self, name: str, feature: Feature, film: Item, n: int) -> None:
+        """A user gives a film value number `n`, or with 0 takes it away."""
+        if n:
+            self.set_now(name, feature, film, n)
+        else:
+            self.take_now(name, feature, film)
+
+    def in_step(self, feature: Feature, film: Item) -> bool:
+        """Let a film be on both sides, known and settled, if rules and services allow it; whether they did."""
+        for _ in range(3):
+            if self.settled(feature, film):
+                return True
+            if not self.store(self.ends[0]).held(feature, film):
+                self.set_now(self.ends[0], feature, film, 5)
+            self.run_pair()
+            self.world.clock.tick(WINDOW + MINUTE)
+        return self.settled(feature, film)
+
+    def settled(self, feature: Feature, film: Item) -> bool:
+        """Whether both sides hold a film, and the baseline says so and waits for nothing."""
+        held = [{number(value) for value in self.store(name).held(feature, film)} for name in self.ends]
+        rows = [row for row in self.world.rows(feature).values() if same(row.item, film)]
+        if len(rows) != 1 or not all(held):
+            return False
+        row, now = rows[0], self.world.clock()
+        agreed = number(row.source) in held[0] and number(row.target) in held[1]
+        waits = (
+            row.parked or row.seen or (row.mark and (row.mark.kind is not MarkKind.SETTLING or row.mark.until > now))
+        )
+        recent = sum(now - at < DAY for at in row.writes)
+        return agreed and not waits and recent < 4
 
     @rule(name=names, pick=picks, film=films, n=scores)
     def give(self, name: str, pick: int, film: Item, n: int) -> None:

@@ -6,15 +6,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from cwsync.engine import RunOptions, SavedPlan
-from cwsync.engine import run as engine_run
-from cwsync.engine.inspect import reset_state
 from cwsync.model import Conflict, Item, Mode, PairReport
-from property.machine import FIRED, NAMES, films, names, picks
-from property.rules_people import People
+from property.ground import FIRED, NAMES, films, names, picks
+from property.rules_filters import Filters
 from support.engine import fingerprint_of
 
 
-class Runs(People):
+class Runs(Filters):
     """Runs."""
 
     saved: SavedPlan | None = None
@@ -78,14 +76,11 @@ class Runs(People):
     def apply_while_the_user_edits(self, name: str, pick: int, film: Item, n: int) -> None:
         def edit() -> None:
             FIRED["fence"] += 1
-            if n:
-                self.set_now(name, self.feature(pick), film, n)
-            else:
-                self.take_now(name, self.feature(pick), film)
+            self.edit(name, self.feature(pick), film, n)
 
-        self.lies(name).before_fence = edit
+        self.world.between = edit
         self.run_pair()
-        self.lies(name).before_fence = None
+        self.world.between = None
 
     @rule(at=st.integers(1, 70))
     def apply_until_the_power_goes(self, at: int) -> None:
@@ -103,7 +98,7 @@ class Runs(People):
         if len(backups) >= back:
             FIRED["restored"] += 1
             self.world.path("state.json").write_bytes(backups[-back].read_bytes())
-            self.shaken = True
+            self.shaken = self.restored = True
 
     @rule(at=st.floats(0, 1, exclude_max=True), journal=st.booleans())
     def a_byte_is_spoilt_for_a_while(self, at: float, journal: bool) -> None:
@@ -128,13 +123,7 @@ class Runs(People):
 
     @rule()
     def the_state_is_reset(self) -> None:
-        FIRED["reset"] += 1
-        before, engine_run.clock = engine_run.clock, self.world.clock
-        try:
-            reset_state(self.world.settings(), "pair", None, self.world.home)
-        finally:
-            engine_run.clock = before
-        self.shaken = True
+        self.forget()
 
     @rule(mode=st.sampled_from(Mode), conflict=st.sampled_from(list(Conflict)), turn=st.booleans())
     def the_pair_is_defined_anew(self, mode: Mode, conflict: Conflict, turn: bool) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from cwsync.engine import pair_status
-from cwsync.model import Feature
+from cwsync.model import Feature, Mode
 from cwsync.state import PairStore, read_journal
-from support.engine import HOUR, World, did
-from support.world import at, movie, rated
+from support.engine import HOUR, MINUTE, WINDOW, World, did
+from support.memory import capable
+from support.world import at, movie, played, rated
 
-RATINGS = Feature.RATINGS
+RATINGS, HISTORY = Feature.RATINGS, Feature.HISTORY
 GONE = "ratings: the state is missing, though this pair was run before; this run is a union and removes nothing"
 OLD = (
     "ratings: the state is older than the last run: it was restored or rolled back; this run is a union and"
@@ -127,3 +128,20 @@ def test_a_journal_that_was_cut_before_its_first_line_was_damage_for_ever_after_
     assert not store.journal_path.exists()
     assert "damaged" not in [run.ending for run in world.past().runs]
     assert world.past().exit_code == 0
+
+
+def test_a_reset_forgot_what_was_just_sent_and_a_play_was_sent_twice(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    home = world.account("home")
+    away = world.account("away", capable(every={"idempotent_add": False}), staleness=WINDOW)
+    home.put(HISTORY, (movie(1), played(at(0))))
+    world.pair("home", "away", HISTORY, mode=Mode.ONE_WAY)
+    world.logins["away"].lies.lag_for = WINDOW - MINUTE
+    world.run()
+    PairStore(world.home.state_dir, "home-away").reset(None, world.clock())
+    world.run()
+    assert len(away.rows[HISTORY]) == 1
+    world.clock.tick(HOUR)
+    world.run()
+    assert len(away.rows[HISTORY]) == 1
+    assert world.plan().changes == ()

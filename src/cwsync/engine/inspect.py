@@ -229,7 +229,8 @@ def _consequences(pair: PairSpec) -> list[str]:
         told.append("where both sides hold different values, the conflict policy decides")
     else:
         told.append(f"what was removed from {target} only is added again; what {source} lost stays on {target}")
-    told.append("settling marks and parked records are forgotten; a backup of the state is kept")
+    told.append("parked records are forgotten; what was written a moment ago stays frozen until reads show it")
+    told.append("a backup of the state is kept")
     return told
 
 

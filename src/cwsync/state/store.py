@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 
 from cwsync import files
 from cwsync.errors import StateError
-from cwsync.model import Feature
+from cwsync.model import Baseline, Feature, Row
 from cwsync.state import document
 from cwsync.state.document import PairState
 from cwsync.state.journal import JOURNAL, read_journal
@@ -22,6 +23,26 @@ STATE: Final = "state.json"
 BACKUPS_KEPT: Final = 10
 _FIRST_LINE_BYTES: Final = 200
 _BACKUP: Final = re.compile(r"state-([0-9]{8,})(?:-unreadable-.*)?\.json")
+
+
+def forgotten(
+    baselines: Mapping[Feature, Baseline], features: frozenset[Feature], now: datetime
+) -> dict[Feature, Baseline]:
+    """Baselines without what was agreed on in `features`; only the records that are frozen now stay, frozen."""
+    left = {}
+    for feature, one in baselines.items():
+        if feature in features:
+            rows = {
+                key: Row(key, row.item, mark=row.mark, writes=row.writes)
+                for key, row in one.rows.items()
+                if row.mark is not None and now < row.mark.until
+            }
+            if not rows:
+                continue
+            left[feature] = Baseline(feature, rows, fingerprint=one.fingerprint, account_ids=one.account_ids)
+        else:
+            left[feature] = one
+    return left
 
 
 class PairStore:
@@ -121,6 +142,9 @@ class PairStore:
         unfinished run to `runs/abandoned-*.jsonl`. Forgetting only some features is refused when
         the state cannot be read, or when an unfinished run has written to another feature: what
         is in doubt there would be forgotten too.
+
+        Records that we wrote a moment ago stay frozen until their time: reads may not show them yet, and
+        whoever forgot that would send a play twice.
         """
         keep = self._reset_all(now) if features is None else self._reset_some(features, now)
         self._abandon_journal(now)
@@ -138,7 +162,7 @@ class PairStore:
         state = self.peek()
         if state is None:
             return None
-        left = {feature: baseline for feature, baseline in state.features.items() if feature not in features}
+        left = forgotten(state.features, features, now)
         self._store(replace(state, features=left, saved_at=now), replaces=True)
         return self.backups_folder / f"state-{state.generation:08d}.json"
 
@@ -151,7 +175,9 @@ class PairStore:
         except StateError:
             return self._put_aside(now)
         # An empty state instead of none: generations, and so backups, keep counting.
-        self._store(replace(state, features={}, saved_at=now), replaces=True)
+        self._store(
+            replace(state, features=forgotten(state.features, frozenset(Feature), now), saved_at=now), replaces=True
+        )
         return self.backups_folder / f"state-{state.generation:08d}.json"
 
     def _put_aside(self, now: datetime) -> Path:
