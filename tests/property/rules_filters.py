@@ -11,7 +11,7 @@ from hypothesis.stateful import rule
 from cwsync.engine import run as engine_run
 from cwsync.engine.inspect import reset_state
 from cwsync.model import Item, Kind
-from property.ground import FIRED, NAMES, Scope, films, names, picks
+from property.ground import FIRED, NAMES, WATCHLIST, Scope, films, names, picks
 from property.rules_people import People
 
 LONG_AGO = date(2001, 1, 1)
@@ -62,7 +62,9 @@ class Filters(People):
             self.world.clock.tick(timedelta(minutes=minutes))
             self.run_pair()
             # A mirror removes what the source does not have, whatever the baseline says, but not in a union.
-            kept = self.store(other).held(feature, film) or (minutes and self.mirrors)
+            # And a service may drop what the union rated there.
+            dropped = feature is WATCHLIST and self.profile.drops
+            kept = self.store(other).held(feature, film) or dropped or (minutes and self.mirrors)
             assert kept, f"filters: {film.label()} was removed from {other}"
         FIRED["filters"] += 1
 

@@ -150,3 +150,35 @@ def test_with_update_off_a_copy_keeps_its_old_value(world: World) -> None:
     away.rows[RATINGS][0] = replace(away.rows[RATINGS][0], value=rated(9, world.clock()))
     assert world.run().features[RATINGS].update == 0
     assert scores(away) == [50, 90]
+
+
+def test_an_undo_of_a_half_failed_record_was_undone_by_the_next_run(world: World) -> None:
+    """The run wrote one of two copies, the other was refused. What the undo gives back stays, as with any record."""
+    home, away = two_copies(world)
+    refuse_second(world)
+    home.change(RATINGS, movie(1), rated(9, world.clock()))
+    world.run()
+    assert scores(away) == [50, 90]
+    world.clock.tick(MINUTE)
+    world.undo()
+    assert scores(away) == [50, 50]
+    for _ in range(3):
+        world.clock.tick(timedelta(days=2))
+        assert did(world.run()) == []
+    assert scores(away) == [50, 50]
+    home.change(RATINGS, movie(1), rated(7, world.clock()))
+    world.clock.tick(timedelta(days=2))
+    world.run()
+    assert 70 in scores(away)
+
+
+def test_an_undo_said_nothing_of_an_added_film_that_is_there_in_other_copies_now(world: World) -> None:
+    """The library was rebuilt, and someone rated both new copies: neither is what the run added."""
+    home, away = two_copies(world)
+    home.put(RATINGS, (movie(3), rated(9, world.clock())))
+    world.run()
+    away.take(RATINGS, movie(3))
+    away.put(RATINGS, (movie(3), rated(4, world.clock())), (movie(3), rated(6, world.clock())))
+    world.clock.tick(HOUR)
+    report = world.undo()
+    assert (did(report), codes(report.skips)) == ([], ["changed-since"])

@@ -138,6 +138,8 @@ def _reverse(sight: Sight, deed: Deed, run_id: str, rules: Rules) -> Change | st
             return _written(sight, deed, None, run_id, rules)
         same = now is not None and done.before is not None and rules.scale.unchanged(done.before, now.value)
         return None if same else f"changed-since: {name} has it again, with another value"
+    if now is None and entries:
+        return f"changed-since: {name} holds others of it than that run wrote"
     if now is None:
         return None if done.before is None else f"changed-since: {name} does not have it any more"
     if done.before is not None and rules.scale.unchanged(done.before, now.value):
@@ -175,6 +177,10 @@ def _same_row(seen: Value, wrote: Value, rules: Rules) -> bool:
     return rules.scale.unchanged(wrote, seen)
 
 
+def _same_value(one: Value | None, other: Value | None, rules: Rules) -> bool:
+    return one is other if one is None or other is None else rules.scale.unchanged(one, other)
+
+
 def _written(sight: Sight, deed: Deed, now: Entry | None, run_id: str, rules: Rules) -> Change | str:
     done, row = deed.change, sight.row
     side, op = done.side, _REVERSE[done.op]
@@ -182,8 +188,11 @@ def _written(sight: Sight, deed: Deed, now: Entry | None, run_id: str, rules: Ru
     if refusal := unable(item, rules, op, side, done.before):
         return refusal
     after, lost = (None, None) if done.before is None else rules.scale.project(done.before, side)
-    # What the other side did since the baseline stays news to the next run.
-    origin = row.value(side.other) if row.agreed else sight.value(side.other)
+    # What the other side did since that run stays news to the next run; what it was about is old, also where the
+    # run failed for some of the copies, and the baseline has not heard of it.
+    other = sight.value(side.other)
+    old = row.agreed and not _same_value(done.origin, other, rules)
+    origin = row.value(side.other) if old else other
     key = now.native_key if now is not None else None
     before = now.value if now is not None else None
     reason = f"undo: {done.op.value} by the run {run_id}"
