@@ -66,7 +66,9 @@ class Checked(Ground):
             assert name == self.ends[1], "the source is never written"
         film = film_of(change.item)
         if film is not None and not self.shaken:
-            assert (change.feature, film.ids[0]) not in self.undone, f"I23: an undo is undone: {change}"
+            # In one-way the target follows its source, also when an undo wrote there.
+            where = self.undone.get((change.feature, film.ids[0]))
+            assert where is None or (where != name and self.mode is Mode.ONE_WAY), f"I23: an undo is undone: {change}"
         if change.op is Op.REMOVE:
             self.check_removal(name, change, film)
         if film is not None and self.mode is Mode.TWO_WAY and not self.shaken:
@@ -107,7 +109,7 @@ class Checked(Ground):
         film = film_of(change.item)
         if film is not None:
             self.apart.add((change.feature, film.ids[0]))
-            self.undone.add((change.feature, film.ids[0]))
+            self.undone[change.feature, film.ids[0]] = name
 
     def is_union(self, feature: Feature) -> bool:
         """Whether the baseline of a feature was made under other filters than those of now."""

@@ -176,7 +176,7 @@ class Ground(RuleBasedStateMachine):
         self.behind = timedelta(0)  # how far clocks were put back
         self.taking: list[Deed] | None = None  # what the run did that is being taken back now
         self.apart: set[tuple[Feature, str]] = set()  # what an undo left different on both sides, as it should
-        self.undone: set[tuple[Feature, str]] = set()  # of that, what nobody has edited since
+        self.undone: dict[tuple[Feature, str], str] = {}  # of that, what nobody has edited since: on which account
 
     @property
     def mirrors(self) -> bool:

@@ -137,7 +137,7 @@ class Accounts(Checked):
                 if held[0] == held[1]:
                     self.edits -= {(feature, name, film.ids[0]) for name in NAMES}
                     self.apart.discard((feature, film.ids[0]))
-                    self.undone.discard((feature, film.ids[0]))
+                    self.undone.pop((feature, film.ids[0]), None)
 
     # --- what always holds -----------------------------------------------------------------------------
 

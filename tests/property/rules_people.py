@@ -30,7 +30,7 @@ class People(Accounts):
         if feature is HISTORY:
             self.plays[film.ids[0]] += 1
         self.edits.add((feature, name, film.ids[0]))
-        self.undone.discard((feature, film.ids[0]))
+        self.undone.pop((feature, film.ids[0]), None)
         drops = name == "away" and self.profile.drops and feature in (RATINGS, HISTORY)
         if drops and WATCHLIST in self.profile.features:
             self.take_now(name, WATCHLIST, film)
@@ -41,7 +41,7 @@ class People(Accounts):
             FIRED["taken"] += 1
             self.gone.add((feature, film.ids[0]))
             self.edits.add((feature, name, film.ids[0]))
-            self.undone.discard((feature, film.ids[0]))
+            self.undone.pop((feature, film.ids[0]), None)
             self.store(name).take(feature, film)
 
     def edit(self, name: str, feature: Feature, film: Item, n: int) -> None:

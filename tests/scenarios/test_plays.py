@@ -135,3 +135,19 @@ def test_I8_one_read_that_left_a_play_out_and_said_it_was_whole_doubled_the_play
     report = world.run()
     assert [one.change.item for one in report.changes] == [movie(1)]
     assert len(away.held(HISTORY, movie(1))) == 1
+
+
+def test_I8_in_a_union_one_read_that_left_a_play_out_doubled_it(world):
+    """Nothing is known of before in a union, so the play did not look lost: it looked new."""
+    home = world.account("home")
+    away = world.account("away", capable(every={"idempotent_add": False}))
+    for store in (home, away):
+        store.put(HISTORY, (movie(1), played(at(0))), (movie(2), played(at(0))))
+    world.pair("home", "away", HISTORY)
+    world.run()
+    world.clock.tick(40 * 24 * HOUR)
+    world.logins["away"].lies.unsaid = {HISTORY: frozenset(str(one) for one in movie(1).ids)}
+    report = world.run()
+    assert "this run is a union" in report.warnings[0]
+    assert [one.change.item for one in report.changes] == [movie(1)]
+    assert len(away.held(HISTORY, movie(1))) == 1

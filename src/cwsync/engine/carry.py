@@ -88,13 +88,15 @@ class Carrier:
 
         That is what is about to be overwritten or removed there, what would be there twice if someone
         else added it, and what is removed on the other side because it is gone here. A stamp does not
-        show that a read left something out: what was there before and seems lost would be there twice.
+        show that a read left something out: what was there before and seems lost would be there twice; and where
+        nothing is known of before, as in a first run or a union, all that would be there twice.
         """
         caps = self.sides[side].capabilities.of(plan.feature)
         here = [c for c in plan.changes if c.side is side and (c.op is not Op.ADD or not caps.idempotent_add)]
         gone = [c for c in plan.changes if c.side is not side and c.op is Op.REMOVE]
         if sure:
-            here, gone = [c for c in here if c.op is Op.ADD and c.reason.startswith(DRIFT)], []
+            again = [c for c in here if c.op is Op.ADD and (plan.first_run or c.reason.startswith(DRIFT))]
+            here, gone = again, []
         if not here and not gone:
             return set()
         found = _Rows(await self.sides[side].fetch(plan.feature), caps.precision_s)
