@@ -1,9 +1,10 @@
-"""What all tests share: a place in memory for their many small files."""
+"""What all tests share: a place in memory for their many small files, and signals that are heard."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,14 @@ import pytest
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, as with any temporary folder
 ROOM: Final = 1 << 30
+
+
+def pytest_configure() -> None:
+    """Hear what a suite that was started in the background, or by nohup, ignores: our processes would inherit that."""
+    for name in ("SIGHUP", "SIGQUIT", "SIGINT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
 @pytest.fixture
