@@ -132,7 +132,7 @@ class Accounts(Checked):
             lies.hidden, lies.lag_for, lies.flicker = kept
 
     def _forget_what_agrees(self) -> None:
-        """What both sides hold is known to the baseline by now: a run that a guard stopped would have learnt nothing."""
+        """What both sides hold is in the baseline by now: a run that a guard stopped would have learnt nothing."""
         for feature in self.profile.features:
             for film in FILMS:
                 held = [{number(value) for value in self.store(name).held(feature, film)} for name in NAMES]
