@@ -64,7 +64,7 @@ def refuse_symlink(path: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EINVAL, errno.ENOTDIR):
             return
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path) from error
     raise _is_symlink(path, where)
 
 
@@ -76,8 +76,11 @@ def _is_symlink(path: Path, where: Path) -> StateError:
     )
 
 
-def _unreadable(error: OSError, path: Path) -> StateError:
-    hint = "make it readable for this user" if error.errno in (errno.EACCES, errno.EPERM) else None
+def unreadable(error: OSError, path: Path) -> StateError:
+    """What is said of a path that cannot be read, with the way out."""
+    hint = "check the disk, and the path: state can live elsewhere (--state-dir)"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint = "make it readable for this user"
     return StateError(f"cannot read: {error.strerror or error}", where=str(path), hint=hint)
 
 
@@ -100,7 +103,7 @@ def read_file(path: Path, limit: int = -1) -> bytes | None:
     except IsADirectoryError as error:
         raise StateError("is not a file", where=str(path), hint="move it away") from error
     except OSError as error:
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path) from error
 
 
 def make_dir(path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from cwsync import files
 from cwsync.engine import RunOptions, SavedPlan, load_plan, save_plan
 from cwsync.model import Conflict, Feature, Mode, Outcome, RemoveMode, Snapshot
+from cwsync.state import PairStore, read_journal
 from support.engine import DAY, HOUR, MINUTE, WINDOW, Sly, World, codes, did, fingerprint_of
 from support.memory import Store, capable, shown
 from support.world import listed, movie, rated
@@ -323,3 +324,19 @@ def test_holds_and_conflicts_are_listed_in_a_dry_run_as_in_the_run(world):
     assert codes(dry.holds) == codes(applied.holds) == ["settling"]
     assert codes(dry.conflicts) == codes(applied.conflicts) == ["conflict"]
     assert {one.outcome for one in applied.changes} == {Outcome.CONFIRMED}
+
+
+def test_I11_after_an_undo_that_was_cut_a_dry_run_named_another_plan_than_the_run(world):
+    """The dry run trusted the stamps; the run had stored the state anew by then, and read everything."""
+    home, _ = quiet(world)
+    home.put(RATINGS, (movie(30), rated(3)))
+    for _ in range(4):
+        world.run()
+        world.clock.tick(20 * MINUTE)
+    store = PairStore(world.home.state_dir, "home-away")
+    assert any(world.cut_undo(n) and store.journal_path.exists() for n in range(1, 40))
+    journal = read_journal(store.journal_path)
+    assert journal is not None
+    assert journal.batches == ()
+    dry, done = world.plan(), world.run()
+    assert dry.digest == done.digest

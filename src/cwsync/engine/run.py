@@ -39,6 +39,7 @@ from cwsync.model import (
 from cwsync.planner.digest import pair_digest
 from cwsync.planner.plan import FeaturePlan, Question, guarded, plan_feature, standing
 from cwsync.state import (
+    FeatureEvidence,
     Header,
     Journal,
     JournalRecord,
@@ -264,9 +265,13 @@ async def _recover(run: _Run, sides: Sides) -> None:
 async def _plan(run: _Run, sides: Sides) -> None:
     """Read what must be read and plan every feature; a feature whose read failed is left out."""
     digest = run.parts.baseline_digest or run.baseline_digest
-    quiet = await unchanged(
-        run.home, run.pair, run.specs, state=run.state, sides=sides, options=run.options, now=run.started
-    )
+    quiet: dict[Feature, FeatureEvidence] = {}
+    if run.journal is None:
+        # After a run that was cut everything is read: what the evidence stands on is stored anew, and a dry run says
+        # the same as the run that does so.
+        quiet = await unchanged(
+            run.home, run.pair, run.specs, state=run.state, sides=sides, options=run.options, now=run.started
+        )
     for feature, evidence in quiet.items():
         run.parts.quiet(feature, evidence)
     features = [spec.feature for spec in run.specs if spec.feature not in quiet]

@@ -24,7 +24,7 @@ def past_runs(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StateError(f"cannot read: {error.strerror}", where=str(runs)) from error
+        raise files.unreadable(error, runs) from error
 
 
 def _age(path: Path) -> tuple[str, int, str]:

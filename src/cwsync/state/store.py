@@ -132,7 +132,7 @@ class PairStore:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise StateError(f"cannot read: {error.strerror}", where=str(self.backups_folder)) from error
+            raise files.unreadable(error, self.backups_folder) from error
         return [(match, path) for path in names if (match := _BACKUP.fullmatch(path.name))]
 
     def reset(self, features: frozenset[Feature] | None, now: datetime) -> Path | None:
