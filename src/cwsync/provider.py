@@ -7,13 +7,16 @@ never filters, matches, decides, retries an append, or knows whether a run is dr
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self, cast
+from typing import ClassVar, Final, Literal, Protocol, Self, cast, runtime_checkable
 
+from cwsync import __version__
 from cwsync.errors import ConfigError
 from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
+from cwsync.tokens import Refresher, Tokens, not_logged_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,126 @@ class Option:
     default: object = None
 
 
+class TokenKeeper(Protocol):
+    """The login of one account, kept between runs. Providers read it, and have it renewed; they store nothing."""
+
+    def load(self) -> Tokens | None:
+        """The tokens of the account, None when it never logged in. Raises `StateError` for damage."""
+
+    def due(self, tokens: Tokens, now: datetime) -> bool:
+        """Whether to renew before use: in a run that writes some time before the end, else at the end only."""
+
+    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
+        """Tokens newer than `seen`, the ones that turned out to be stale: someone else's, else what `call` answers.
+
+        `call` asks the service, once, with the tokens it is given (not with `seen`): it raises `AuthError` when the
+        service does not take them any more, `UnavailableError` when it cannot be asked, and gives
+        ``dataclasses.replace(tokens, secrets=..., obtained_at=..., expires_at=...)``. That is stored
+        before anyone gets it. Raises what `call` raises, and `LockedError` when another run works
+        on the account and does not renew them in time.
+        """
+
+
+class _NoTokens:
+    """Of an account that never logged in."""
+
+    def load(self) -> Tokens | None:
+        return None
+
+    def due(self, tokens: Tokens, now: datetime) -> bool:
+        return tokens.expired(now)
+
+    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:  # noqa: ARG002
+        raise not_logged_in(seen.account)
+
+
+_NO_TOKENS: Final = _NoTokens()
+
+
+def _no_secret(_name: str) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the house lends a provider: a folder whose loss costs only time (None in a dry run)."""
+    """What the house lends a provider: one for each account.
+
+    `cache_dir` is a folder whose loss costs only time (None in a dry run); `cache_seen` is the same
+    one to read from alone, in a dry run too, and may not exist. `tokens` keeps the login
+    of the account. `secret` gives the value of one of its secrets by the name of the option, None
+    where the file has none; it raises `ConfigError` when it cannot be had. `user_agent` is what we
+    call ourselves.
+    """
 
     cache_dir: Path | None = None
+    tokens: TokenKeeper = _NO_TOKENS
+    secret: Callable[[str], str | None] = _no_secret
+    user_agent: str = f"cwsync/{__version__}"
+    cache_seen: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing to choose at login. `key` is what a service calls it, `title` and `detail` what people see."""
+
+    key: str
+    title: str
+    detail: str = ""
+
+
+class Person(Protocol):
+    """Who logs in. A provider says and asks everything through this, so that it knows of no terminal.
+
+    Remote text may be passed as it is: it is made safe where it is shown.
+    """
+
+    def say(self, text: str) -> None:
+        """Tell something, in a line of its own."""
+
+    def visit(self, url: str, code: str | None, minutes: int) -> None:
+        """Ask to open an address and to enter a code there (None: it is part of the address). There is no browser."""
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass between two questions to a service. For tests this takes none."""
+
+    def now(self) -> datetime:
+        """The clock that `wait` belongs to."""
+
+    def choose(self, option: str, question: str, choices: Sequence[Choice], *, preset: str | None = None) -> Choice:
+        """Have one chosen. A single one is taken without a question.
+
+        `preset` (of the account's `option` in the file) answers by key or, if only one is called so,
+        by title. Raises `UsageError` when there is no terminal to ask on, and names `option` as the
+        way to answer in the file; `ConfigError` when `preset` is none of them; ``ValueError`` for no choices.
+        """
+
+    def ask_secret(self, question: str, *, option: str) -> str:
+        """Ask for a PIN or a password, unseen. Raises `UsageError` when there is no terminal; `option` is the way out.
+
+        The answer is remembered as a secret, never stored.
+        """
+
+
+class LogsIn(Protocol):
+    """What a provider class offers, beside `Provider`, when its accounts log in with ``cwsync auth login``.
+
+    `replaces_login` is the secret option that stands in for a login (``token``), None where there is
+    none. An account that sets it is never logged in.
+    """
+
+    replaces_login: ClassVar[str | None]
+
+    @classmethod
+    async def login(cls, account: AccountSpec, services: Services, person: Person) -> Tokens:
+        """Log in, with a person at hand, and prove that the tokens work; stores nothing.
+
+        Raises `AuthError` when the person or the service refused or the time ran out,
+        `UnavailableError` when the service cannot be reached, `ConfigError` for what the file lacks.
+        """
+
+    @classmethod
+    async def logout(cls, account: AccountSpec, services: Services, tokens: Tokens) -> bool:
+        """Have the service forget `tokens`; whether it can. Raises `UnavailableError`, `AuthError` (it has already)."""
 
 
 class Provider(Protocol):
@@ -75,17 +193,37 @@ class Provider(Protocol):
         """Write, and answer with one receipt per change in the same order.
 
         Never raises for one record's sake and never sends an append again. A row that no longer
-        holds `change.before` is left alone (``moved``). Raises `UnavailableError` only when it is
-        certain that nothing of this batch was written; what may have been written is `UNKNOWN`.
+        holds `change.before` is left alone (``moved``). Raises `UnavailableError` or `AuthError` only
+        when it is certain that nothing of this batch was written; what may have been written is
+        `UNKNOWN`.
         """
 
     async def __aenter__(self) -> Self: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `check`: ``limits``, "4 of 10,000 in use"."""
+
+    ok: bool
+    what: str
+    text: str
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """What a provider offers, beside `Provider`, that has more to tell in `check`: rights, limits, days left."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """Look at the opened account without changing it. Raises as `Provider.fetch` does."""
 
 
 # name -> "module:Class". A provider's module is imported when an account first names it.
 REGISTRY: Mapping[str, str] = {
     "tracker": "cwsync.providers.tracker:Tracker",
     "csv": "cwsync.providers.csvfile:CsvFile",
+    "plex": "cwsync.providers.plex:Plex",
+    "trakt": "cwsync.providers.trakt:Trakt",
 }
 
 
@@ -101,3 +239,9 @@ def provider_class(name: str) -> type[Provider]:
     except KeyError:
         raise ConfigError(f"unknown provider {name!r}; known: {', '.join(provider_names())}") from None
     return cast("type[Provider]", getattr(importlib.import_module(module), attribute))
+
+
+def login_of(name: str) -> type[LogsIn] | None:
+    """How accounts of a provider log in; None when they do not. Raises `ConfigError` for an unknown name."""
+    found = provider_class(name)
+    return cast("type[LogsIn]", found) if hasattr(found, "replaces_login") else None

@@ -145,9 +145,21 @@ def _base64(data: bytes) -> Iterable[str]:
 # A name that ends like one of these is that of a secret: ``accessToken``, ``X-Plex-Token``.
 _NAME: Final = (
     r"(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|authorization|credentials?|session[_-]?id|code_verifier"
-    r"|device_code|(?<![a-z0-9])(?:pwd?|(?:set-)?cookie))"
+    r"|device_code|(?<![a-z0-9])(?:pwd?|pin|(?:set-)?cookie))"
 )
-_NAMES: Final = ("token", "secret", "pass", "key", "authorization", "credential", "session", "code", "pw", "cookie")
+_NAMES: Final = (
+    "token",
+    "secret",
+    "pass",
+    "key",
+    "authorization",
+    "credential",
+    "session",
+    "code",
+    "pw",
+    "pin",
+    "cookie",
+)
 # What may stand between such a name and its value, in groups 2 to 9, and the value.
 _VALUES: Final = (
     r"(\\+[\"']\s*[:,=]\s*)(\\+[\"'])(?:(?!\3).)*",  # \"access_token\": \"abc\", JSON within JSON

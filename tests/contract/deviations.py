@@ -11,5 +11,7 @@ from collections.abc import Mapping
 DEVIATIONS: Mapping[str, Mapping[str, str]] = {
     "csv": {},
     "memory": {},
+    "plex": {},
     "tracker": {},
+    "trakt": {},
 }

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SOURCES = ROOT / "src"
-LISTS = ("guards", "planner", "engine", "past", "state", "outside")
+LISTS = ("guards", "planner", "engine", "past", "state", "outside", "network")
 
 # What the law names and must have a mutant; a list that forgets one fails a test.
 MECHANISMS = """
@@ -39,7 +39,8 @@ MECHANISMS = """
 7 commit before retire | 7 replay never resends | 7 replay twice is once | 7 exact-watermark proof
 7 doubts are settled first | 7 neighbours' marks | 7 fast-path evidence | 7 remembered generation
 7 dry run writes nothing | 7 saved plan | 7 fsync | 7 whole or not at all | 7 journal chain | 7 state checksum
-7 last run | 7 history | 7 undo | 7 one writer in a folder
+7 last run | 7 history | 7 undo | 7 one writer in a folder | 7 a write is sent once | 7 Retry-After
+9 slow servers | 9 redirects | 9 origins | 9 TLS | 9 caps
 9 strict JSON | 9 symlinks | 9 modes | 9 sanitiser | 9 secrets | 9 redaction | 9 tokens | 9 names
 0 exit codes | 0 forgetting is asked for
 """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cwsync.engine.questions import fingerprint
-from cwsync.errors import StateError, UnavailableError, worst
+from cwsync.errors import AuthError, StateError, UnavailableError, worst
 from cwsync.model import (
     AccountSpec,
     Change,
@@ -523,7 +523,11 @@ def test_I10_a_dry_run_lends_no_folder_to_write_in(world):
 
 # --- when one thing failed, nothing else leaves ------------------------------------------------------
 
-FAILURES = {"the disk": StateError("the disk is full"), "the service": UnavailableError("it is down")}
+FAILURES = {
+    "the disk": StateError("the disk is full"),
+    "the service": UnavailableError("it is down"),
+    "the login": AuthError("it was revoked"),
+}
 
 
 @pytest.mark.parametrize("what", FAILURES)
@@ -544,7 +548,7 @@ def test_after_a_failure_no_other_batch_leaves(world, what):
     world.oddly("away", apply=apply, capabilities=capable(every={"batch": 1}))
     report = world.run()
     assert calls == [1]
-    assert report.exit_code == (7 if what == "the disk" else 75)
+    assert report.exit_code == FAILURES[what].exit_code
     first = Outcome.UNKNOWN if what == "the disk" else Outcome.NOT_SENT
     assert [one.outcome for one in report.changes] == [first, Outcome.NOT_SENT, Outcome.NOT_SENT]
     doubts = [row for row in world.rows(RATINGS).values() if row.mark and row.mark.kind is MarkKind.DOUBT]

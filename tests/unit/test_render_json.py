@@ -70,6 +70,7 @@ def test_a_run_is_the_document_of_the_contract() -> None:
                 "skips": [],
                 "guards": [],
                 "warnings": [],
+                "traffic": {},
             }
         ],
     }

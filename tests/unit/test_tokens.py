@@ -26,7 +26,8 @@ import pytest
 from cwsync import files
 from cwsync.errors import AuthError, Exit, InternalError, StateError, UnavailableError
 from cwsync.state import Locks, RunInfo, Tokens, TokenStore
-from cwsync.state.tokens import MAX_BYTES, origin_of
+from cwsync.state.tokens import MAX_BYTES
+from cwsync.tokens import origin_of
 from support.engine import SOAK
 from support.figures import figure
 
@@ -355,11 +356,11 @@ def test_without_the_lock_of_the_account_nothing_is_asked_or_written(tmp_path: P
 
 def test_a_login_that_is_gone_or_refused_says_how_to_log_in(tmp_path: Path) -> None:
     service = Service(good="another one")
-    for prepare in (lambda: None, lambda: stored(tmp_path)):
+    for prepare, word in ((lambda: None, "log in"), (lambda: stored(tmp_path), "log in again")):
         prepare()
         with pytest.raises(AuthError) as caught:
             refresh(tmp_path, service)
-        assert (caught.value.where, caught.value.hint) == ("home", "log in again: cwsync auth login home")
+        assert (caught.value.where, caught.value.hint) == ("home", f"{word}: cwsync auth login home")
     assert service.calls == 1
     assert TokenStore(tmp_path).load("home") == OLD
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cwsync.cli import diagnose, listing, past, reset, sync
+from cwsync.cli import auth, diagnose, listing, past, reset, sync
 from cwsync.cli.session import LOG_FORMATS, Session
 from cwsync.errors import UsageError
 
@@ -81,6 +81,7 @@ for _name, _command in (
     ("reset-state", reset.reset_state),
 ):
     app.command(_name)(_command)
+app.add_typer(auth.app)
 
 # What typer raises for a wrong command line, by the one name of that family it exports: BadParameter
 # is a UsageError is a ClickException, whether click comes along or is its own package.

@@ -30,7 +30,9 @@ def check(ctx: typer.Context, pair: params.Pairs = None, *, offline: Offline = F
     from cwsync.config import describe_secret
     from cwsync.engine import check as check_pairs
 
-    reports = check_pairs(settings, names, offline=offline, environ=os.environ, describe=describe_secret)
+    reports = check_pairs(
+        settings, names, offline=offline, environ=os.environ, describe=describe_secret, home=session.home()
+    )
     exit_code = worst([report.exit_code for report in reports])
     if json:
         from cwsync.cli.output import write_json

@@ -40,10 +40,10 @@ class Session:
 
     def home(self, on_progress: OnProgress | None = None) -> Home:
         """Where state lives."""
-        from cwsync.config import find_state_dir
+        from cwsync.config import find_state_dir, resolve_secret
         from cwsync.engine.options import Home, no_progress
 
-        return Home(find_state_dir(self.state_dir, os.environ), on_progress or no_progress)
+        return Home(find_state_dir(self.state_dir, os.environ), on_progress or no_progress, resolve_secret)
 
     def print(self, page: Page) -> None:
         """Write a page as the result."""

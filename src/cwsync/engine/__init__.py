@@ -1,5 +1,6 @@
 """The only part that wires the others together: lock, replay, fetch, plan, guard, journal, apply, confirm, commit."""
 
+from cwsync.engine.auth import LoggedIn, log_in, log_out, login_statuses
 from cwsync.engine.check import check
 from cwsync.engine.history import past, undo
 from cwsync.engine.inspect import explain, pair_status, preview_reset, reset_state
@@ -11,6 +12,7 @@ from cwsync.engine.saved import SavedPlan, load_plan, run_saved, save_plan
 __all__ = [
     "Home",
     "IfLocked",
+    "LoggedIn",
     "Progress",
     "ResetPreview",
     "RunOptions",
@@ -18,6 +20,9 @@ __all__ = [
     "check",
     "explain",
     "load_plan",
+    "log_in",
+    "log_out",
+    "login_statuses",
     "pair_status",
     "past",
     "preview_reset",

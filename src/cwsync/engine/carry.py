@@ -11,7 +11,7 @@ from cwsync.engine.fastpath import honest_stamp
 from cwsync.engine.options import OnProgress, Progress
 from cwsync.engine.sides import Sides, watermarks
 from cwsync.engine.stop import Stop
-from cwsync.errors import CwsyncError, StateError, UnavailableError
+from cwsync.errors import AuthError, CwsyncError, StateError, UnavailableError
 from cwsync.model import Change, Doubt, Entry, Feature, Op, Outcome, Play, Receipt, Side, Snapshot, Value, moment
 from cwsync.planner.decide import DRIFT
 from cwsync.planner.plan import FeaturePlan
@@ -119,7 +119,7 @@ class Carrier:
         provider = self.sides[side]
         try:
             receipts = await provider.apply(feature, batch)
-        except UnavailableError as error:
+        except (UnavailableError, AuthError) as error:
             self.halted = error
             receipts = [_unsent(change, error.code, error.message) for change in batch]
         except StateError as error:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from cwsync.engine import run as engine_run
+from cwsync.engine.options import Home
+from cwsync.engine.readiness import Readiness, readiness
+from cwsync.engine.services import services_for
 from cwsync.engine.sides import account_of
 from cwsync.errors import CwsyncError, Exit, worst
-from cwsync.model import AccountSpec, CheckReport, Feature, Mode, Op, PairSpec, SecretRef, Settings, Side
-from cwsync.provider import Provider, Services, provider_class
+from cwsync.model import AccountSpec, CheckReport, Feature, Mode, Op, PairSpec, SecretRef, Settings, Side, Snapshot
+from cwsync.provider import Examines, Provider, provider_class
 
 Line = tuple[bool, str, str]
+_PRESENCE = frozenset({Feature.WATCHLIST, Feature.HISTORY})  # there or not there: nothing to update
+CLOCK_S = 300  # as the guard of that name
 DescribeSecret = Callable[[SecretRef, Mapping[str, str]], tuple[bool, str]]
 
 
@@ -22,18 +29,22 @@ def check(
     offline: bool,
     environ: Mapping[str, str],
     describe: DescribeSecret,
+    home: Home,
 ) -> tuple[CheckReport, ...]:
-    """Check the accounts of the named pairs, then the pairs. Writes nothing anywhere.
+    """Check the accounts of the named pairs, then the pairs. Writes nothing, but a login that had to be renewed.
 
     `describe` tells where a secret comes from and whether it can be had, never the secret.
     """
     pairs = [settings.pairs[name] for name in names]
     accounts = {account.name: account for pair in pairs for account in (pair.source, pair.target)}
+    read: dict[tuple[str, Feature], Snapshot] = {}
     reports = [
-        asyncio.run(_account(account, describe, environ, None if offline else _synced(account, pairs)))
+        asyncio.run(
+            _account(account, describe, environ, None if offline else _synced(account, pairs), home=home, read=read)
+        )
         for account in accounts.values()
     ]
-    return (*reports, *(_pair(pair) for pair in pairs))
+    return (*reports, *(_pair(pair, None if offline else readiness(pair, settings, read, home)) for pair in pairs))
 
 
 def _synced(account: AccountSpec, pairs: Sequence[PairSpec]) -> frozenset[Feature]:
@@ -43,9 +54,15 @@ def _synced(account: AccountSpec, pairs: Sequence[PairSpec]) -> frozenset[Featur
 
 
 async def _account(
-    account: AccountSpec, describe: DescribeSecret, environ: Mapping[str, str], features: frozenset[Feature] | None
+    account: AccountSpec,
+    describe: DescribeSecret,
+    environ: Mapping[str, str],
+    features: frozenset[Feature] | None,
+    *,
+    home: Home,
+    read: dict[tuple[str, Feature], Snapshot],
 ) -> CheckReport:
-    """Check one account; `features` are those to read, None to reach nothing at all."""
+    """Check one account; `features` are those to read (into `read`), None to reach nothing at all."""
     lines: list[Line] = [(True, "provider", provider_class(account.provider).capabilities.title)]
     codes: list[int] = []
     for name, ref in sorted(account.secrets.items()):
@@ -53,31 +70,74 @@ async def _account(
         lines.append((ok, name, text))
         codes += [] if ok else [int(Exit.USAGE)]
     if features is not None:
-        line, code = await _reach(account, features)
-        lines += line
-        codes.append(code)
+        found, more = await _reach(account, features, home)
+        read.update({(account.name, feature): snapshot for feature, snapshot in found.items()})
+        lines += more.lines
+        codes += more.codes
     return CheckReport(account.name, "account", tuple(lines), worst(codes))
 
 
-async def _reach(account: AccountSpec, features: frozenset[Feature]) -> tuple[list[Line], int]:
-    """Open the account and read what it has, feature by feature."""
+@dataclass(slots=True)
+class _Told:
+    """Lines, and the exit codes that go with them."""
+
+    lines: list[Line] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+
+    def fail(self, what: str, error: CwsyncError) -> None:
+        """Something did not work."""
+        self.lines.append((False, what, f"{error}; {error.hint}" if error.hint else str(error)))
+        self.codes.append(int(error.exit_code))
+
+
+async def _reach(
+    account: AccountSpec, features: frozenset[Feature], home: Home
+) -> tuple[dict[Feature, Snapshot], _Told]:
+    """Open the account, read what it has, feature by feature, and ask what it has to say of itself."""
+    told = _Told()
+    found: dict[Feature, Snapshot] = {}
     try:
-        provider = provider_class(account.provider)(account, Services())
-        await provider.open()
+        provider = provider_class(account.provider)(account, services_for(account, home))
     except CwsyncError as error:
-        return [(False, "reach", _told(error))], int(error.exit_code)
-    lines: list[Line] = [(True, "reach", _who(account, provider.account_id))]
-    codes: list[int] = []
+        told.fail("reach", error)
+        return found, told
     try:
+        await provider.open()
+        told.lines.append((True, "reach", _who(account, provider.account_id)))
         for feature in Feature:
             if feature not in features or not provider.capabilities.of(feature).read:
                 continue
-            line, code = await _feature(account, feature, provider)
-            lines += line
-            codes.append(code)
+            snapshot = await _feature(account, feature, provider, told)
+            if snapshot is not None:
+                found[feature] = snapshot
+        await _examined(provider, told)  # last: what was read need not be counted again
+    except CwsyncError as error:
+        told.fail("reach", error)
     finally:
         await provider.aclose()
-    return lines, worst(codes)
+    _clock(found.values(), told)
+    return found, told
+
+
+async def _examined(provider: Provider, told: _Told) -> None:
+    """What a provider tells of itself: rights, limits."""
+    if isinstance(provider, Examines):
+        for finding in await provider.examine():
+            told.lines.append((finding.ok, finding.what, finding.text))
+            told.codes += [] if finding.ok else [int(Exit.PARTIAL)]
+
+
+def _clock(snapshots: Iterable[Snapshot], told: _Told) -> None:
+    """The clock of the service against ours: the last one it told is the nearest to now."""
+    times = [snapshot.server_now for snapshot in snapshots if snapshot.server_now is not None]
+    if not times:
+        return
+    off_s = (engine_run.clock() - max(times)).total_seconds()
+    ok = abs(off_s) <= CLOCK_S
+    word = "ahead of" if off_s > 0 else "behind"
+    text = f"ours is {abs(off_s):,.0f} s {word} that of the service"
+    told.lines.append((ok, "clock", text if ok else f"{text}: set it right, no run goes by times until then"))
+    told.codes += [] if ok else [int(Exit.GUARD)]
 
 
 def _who(account: AccountSpec, account_id: str) -> str:
@@ -89,28 +149,29 @@ def _who(account: AccountSpec, account_id: str) -> str:
     return "opened" if not named or named in known else account_id
 
 
-async def _feature(account: AccountSpec, feature: Feature, provider: Provider) -> tuple[list[Line], int]:
+async def _feature(account: AccountSpec, feature: Feature, provider: Provider, told: _Told) -> Snapshot | None:
     if account.options.get("feature") not in (None, feature.value):
-        return [], 0
+        return None
     try:
         snapshot = await provider.fetch(feature)
     except CwsyncError as error:
-        return [(False, feature.value, _told(error))], int(error.exit_code)
+        told.fail(feature.value, error)
+        return None
     known = sum(1 for entry in snapshot.entries if entry.item.key() is not None)
     number, unread = len(snapshot.entries), len(snapshot.undecoded)
     text = f"{number} {'record' if number == 1 else 'records'}, {known} with ids"
     if unread:
         text += f"; {unread} {'row' if unread == 1 else 'rows'} cannot be read, first {snapshot.undecoded[0].where}"
+    elif not snapshot.complete:
+        text += f"; not complete: {snapshot.doubt or 'nothing proves that it is'}"
     whole = snapshot.complete and not snapshot.undecoded
-    return [(whole, feature.value, text)], 0 if whole else int(Exit.PARTIAL)
+    told.lines.append((whole, feature.value, text))
+    told.codes += [] if whole else [int(Exit.PARTIAL)]
+    return snapshot
 
 
-def _told(error: CwsyncError) -> str:
-    return f"{error}; {error.hint}" if error.hint else str(error)
-
-
-def _pair(pair: PairSpec) -> CheckReport:
-    """What the two accounts can do for what the pair asks."""
+def _pair(pair: PairSpec, ready: Readiness | None) -> CheckReport:
+    """What the two accounts can do for what the pair asks, and what a run would do (None: nothing was read)."""
     lines: list[Line] = []
     for spec in pair.features:
         for side in Side:
@@ -122,12 +183,20 @@ def _pair(pair: PairSpec) -> CheckReport:
             if side is Side.SOURCE and pair.mode is Mode.ONE_WAY:
                 continue
             able = {Op.ADD: caps.add, Op.UPDATE: caps.update, Op.REMOVE: caps.remove}
-            wanted = {Op.ADD: spec.add, Op.UPDATE: spec.update, Op.REMOVE: spec.remove}
-            missing = [op.value for op in Op if wanted[op] and not able[op]]
+            # Of what is there or is not there is nothing to update: no wish and no play is ever rewritten.
+            update = spec.update and spec.feature in (Feature.RATINGS, Feature.PROGRESS)
+            wanted = {Op.ADD: spec.add, Op.UPDATE: update, Op.REMOVE: spec.remove}
+            if spec.feature in _PRESENCE:
+                del wanted[Op.UPDATE]
+            missing = [op.value for op in wanted if wanted[op] and not able[op]]
             if missing:
                 lines.append((False, spec.feature.value, f"{account.name} cannot {' or '.join(missing)}"))
             else:
                 lines.append((True, spec.feature.value, f"{account.name} can do what is asked"))
     fit = all(ok for ok, _, _ in lines)
     lines.append((fit, pair.mode.value, "fit" if fit else "not fit: see above"))
-    return CheckReport(pair.name, "pair", tuple(lines), 0 if fit else int(Exit.USAGE))
+    codes = [] if fit else [int(Exit.USAGE)]
+    if ready is not None and fit:
+        lines += ready.lines
+        codes += ready.codes
+    return CheckReport(pair.name, "pair", tuple(lines), worst(codes))

@@ -56,7 +56,7 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
     traces: list[TraceReport] = []
     guards: list[Guard] = []
     error: ErrorReport | None = None
-    async with opened(pair, None) as sides:
+    async with opened(pair, home) as sides:
         if journal is not None:
             state = (await replay(state, journal, pair, sides, capabilities_of(pair))).state
         readings = await read_all(sides, [spec.feature for spec in specs])

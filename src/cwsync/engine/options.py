@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
-from cwsync.model import Feature
+from cwsync.errors import ConfigError
+from cwsync.model import Feature, SecretRef
+from cwsync.redaction import remember
 
 
 class IfLocked(StrEnum):
@@ -58,9 +61,24 @@ def no_progress(_step: Progress) -> None:
     """For callers who show nothing."""
 
 
+def inline_secret(ref: SecretRef, *, where: str) -> str:
+    """For callers without a configuration: secrets that stand in the file themselves, and no other."""
+    if ref.inline is None:
+        raise ConfigError(f"no secret from {ref}", where=where)
+    return remember(ref.inline)
+
+
+class ResolveSecret(Protocol):
+    """How the value of a secret is had."""
+
+    def __call__(self, ref: SecretRef, *, where: str) -> str:
+        """The secret. `where` is the key that wants it. Raises `ConfigError`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where state lives on this machine, and who to tell how far the work is."""
+    """Where state lives on this machine, who to tell how far the work is, and how secrets are had."""
 
     state_dir: Path
     on_progress: OnProgress = no_progress
+    resolve: ResolveSecret = inline_secret

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from cwsync.engine.report import RunParts, failed_report, pair_report, run_exit
 from cwsync.engine.sides import Sides, opened, read_all
 from cwsync.engine.stop import Stop
 from cwsync.errors import CwsyncError, LockedError, StalePlanError
+from cwsync.http import recorded
 from cwsync.model import (
     RUN_ORDER,
     Baseline,
@@ -35,6 +36,7 @@ from cwsync.model import (
     RunReport,
     Settings,
     Side,
+    TrafficReport,
 )
 from cwsync.planner.digest import pair_digest
 from cwsync.planner.plan import FeaturePlan, Question, guarded, plan_feature, standing
@@ -159,11 +161,22 @@ async def _run_pairs(
 
 
 async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
+    with recorded() as traffic:
+        report = await _reported(pair, job, expected)
+    asked = {
+        name: TrafficReport(one.requests, one.n_bytes, one.ms, dict(sorted(one.calls.items())))
+        for name, one in sorted(traffic.items())
+    }
+    return replace(report, traffic=asked)
+
+
+async def _reported(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
     started, options = clock(), job.options
     try:
-        with await _locked(pair, job):
+        with ExitStack() as held:
+            locks = await _locked(pair, job, held)
             try:
-                report = await _run_pair(pair, job, expected)
+                report = await _run_pair(pair, job, expected, locks)
             except CwsyncError as error:
                 report = failed_report(pair, error)
             if options.apply:
@@ -176,32 +189,29 @@ async def _guarded_pair(pair: PairSpec, job: _Job, expected: str | None) -> Pair
         return failed_report(pair, error)
 
 
-async def _locked(pair: PairSpec, job: _Job) -> AbstractContextManager[object]:
-    """The locks of a run that writes, held. A dry run takes none: it creates no file.
+async def _locked(pair: PairSpec, job: _Job, held: ExitStack) -> Locks | None:
+    """The locks of a run that writes, taken until `held` ends. A dry run takes none: it creates no file.
 
     Waits in short steps, so that whoever asks the run to end is heard. Raises `LockedError`.
     """
     options = job.options
     if not options.apply:
-        return nullcontext()
+        return None
     names = [f"account-{name}" for name in sorted((pair.source.name, pair.target.name))] + [f"pair-{pair.name}"]
     patience = None if options.if_locked is IfLocked.WAIT else options.lock_timeout_s
     began = time.monotonic()
     word = "run" if job.task.undoes is None else "undo"
     info = RunInfo(f"cwsync {word} {pair.name} ({job.run_id})", clock())
     while True:
-        held = ExitStack()
         try:
-            held.enter_context(Locks(job.home.state_dir, names, 0.0, info))
+            return held.enter_context(Locks(job.home.state_dir, names, 0.0, info))
         except LockedError:
             if job.stop.asked or (patience is not None and time.monotonic() - began >= patience):
                 raise
             await asyncio.sleep(_LOCK_POLL_S)
-        else:
-            return held
 
 
-async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairReport:
+async def _run_pair(pair: PairSpec, job: _Job, expected: str | None, locks: Locks | None) -> PairReport:
     store = PairStore(job.home.state_dir, pair.name)
     run = _Run(
         pair=pair,
@@ -225,7 +235,7 @@ async def _run_pair(pair: PairSpec, job: _Job, expected: str | None) -> PairRepo
         run.state = distrusted(run.state)
         if backups := store.backups():
             run.parts.warnings.append(f"earlier states of {pair.name} are kept; the newest is {backups[0]}")
-    async with opened(pair, job.home.state_dir / "cache" if job.options.apply else None) as sides:
+    async with opened(pair, job.home, locks) as sides:
         await _recover(run, sides)
         await _plan(run, sides)
         if expected is not None and expected != run.digest:

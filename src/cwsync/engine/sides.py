@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
+from cwsync.engine.options import Home
+from cwsync.engine.services import services_for
 from cwsync.errors import ConfigError, CwsyncError
 from cwsync.model import AccountSpec, Feature, PairSpec, Side, Snapshot
-from cwsync.provider import Provider, Services, provider_class
+from cwsync.provider import Provider, provider_class
+from cwsync.state import Locks
 
 Sides = Mapping[Side, Provider]
 Reading = dict[Side, Snapshot] | CwsyncError
@@ -22,13 +24,19 @@ def account_of(pair: PairSpec, side: Side) -> AccountSpec:
 
 
 @asynccontextmanager
-async def opened(pair: PairSpec, cache_dir: Path | None) -> AsyncIterator[dict[Side, Provider]]:
-    """Both providers of a pair, authenticated. Raises what `Provider.open` raises, for the first that does."""
+async def opened(pair: PairSpec, home: Home, locks: Locks | None = None) -> AsyncIterator[dict[Side, Provider]]:
+    """Both providers of a pair, authenticated. Raises what `Provider.open` raises, for the first that does.
+
+    `locks` are those of a run that writes; without them (a dry run) no provider gets a cache to write to.
+    """
+    cache_dir = None if locks is None else home.state_dir / "cache"
     async with AsyncExitStack() as stack:
         sides: dict[Side, Provider] = {}
         for side in Side:
             account = account_of(pair, side)
-            provider = provider_class(account.provider)(account, Services(cache_dir))
+            provider = provider_class(account.provider)(
+                account, services_for(account, home, cache_dir=cache_dir, locks=locks)
+            )
             stack.push_async_callback(provider.aclose)
             sides[side] = provider
         await _all([sides[side].open() for side in Side])

@@ -28,6 +28,7 @@ from cwsync.model.items import (
     share_ids,
     sort_ids,
 )
+from cwsync.model.logins import LoginState, LoginStatus, LogoutReport
 from cwsync.model.plan import OP_ORDER, Change, Class, Doubt, Guard, Note, Op, Outcome, Receipt
 from cwsync.model.report import (
     ChangeReport,
@@ -42,6 +43,7 @@ from cwsync.model.report import (
     SideReport,
     StatusReport,
     TraceReport,
+    TrafficReport,
 )
 from cwsync.model.snapshot import Entry, Side, Snapshot, Undecoded
 from cwsync.model.specs import (
@@ -91,6 +93,9 @@ __all__ = [
     "Item",
     "Kind",
     "Listed",
+    "LoginState",
+    "LoginStatus",
+    "LogoutReport",
     "Mark",
     "MarkKind",
     "Match",
@@ -121,6 +126,7 @@ __all__ = [
     "Snapshot",
     "StatusReport",
     "TraceReport",
+    "TrafficReport",
     "Undecoded",
     "Value",
     "When",

@@ -64,8 +64,21 @@ class ErrorReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficReport:
+    """What an account was asked over the network: `calls` counts by ``GET /path``, `ms` adds up all requests."""
+
+    requests: int
+    n_bytes: int
+    ms: int
+    calls: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
-    """One pair in one run. `account` names of the sides; `guards` name what tripped; `undoes` the run taken back."""
+    """One pair in one run. `account` names of the sides; `guards` name what tripped; `undoes` the run taken back.
+
+    `traffic` has the accounts that were asked over the network, by name.
+    """
 
     pair: str
     mode: Mode
@@ -86,6 +99,7 @@ class PairReport:
     generation: int = 0
     observed: tuple[Feature, ...] = ()
     undoes: str | None = None
+    traffic: Mapping[str, TrafficReport] = field(default_factory=dict)
 
     def account(self, side: Side) -> str:
         """The account on `side`."""

@@ -72,6 +72,10 @@ def _pair(pair: PairReport) -> Json:
         "skips": [_note(note) for note in pair.skips],
         "guards": [guard_json(guard, pair.digest) for guard in pair.guards],
         "warnings": list(pair.warnings),
+        "traffic": {
+            name: {"requests": one.requests, "bytes": one.n_bytes, "ms": one.ms, "calls": dict(one.calls)}
+            for name, one in pair.traffic.items()
+        },
     }
 
 

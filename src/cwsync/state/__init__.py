@@ -8,7 +8,8 @@ from cwsync.state.lastrun import LastRun, Unreadable, load_last_run, save_last_r
 from cwsync.state.lock import Locks, RunInfo
 from cwsync.state.runs import ABANDONED, past_runs, read_past
 from cwsync.state.store import PairStore
-from cwsync.state.tokens import Tokens, TokenStore
+from cwsync.state.tokens import TokenStore
+from cwsync.tokens import Tokens
 
 __all__ = [
     "ABANDONED",

@@ -18,125 +18,21 @@ stored once more, to see that storing works at all. A kill then means:
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NoReturn
-from urllib.parse import urlsplit
+from typing import Final
 
 from cwsync import files
 from cwsync.errors import AuthError, InternalError, StateError
-from cwsync.model import check_when, format_when
-from cwsync.redaction import remember
+from cwsync.model import format_when
 from cwsync.state import strict
 from cwsync.state.lock import Locks
 from cwsync.state.sealed import seal, unseal
+from cwsync.tokens import ACCOUNT, Refresher, Secrets, Tokens, login, not_logged_in
 
 MAX_BYTES: Final = 64 * 1024
 _MEMBERS: Final = {"account", "provider", "account_id", "origin", "secrets", "obtained_at", "expires_at"}
-_ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_PORTS: Final = {"https": 443, "http": 80}
-
-
-class Secrets(Mapping[str, str]):
-    """Secrets by name. Whoever asks for one by name gets it; printed, formatted or logged it shows only names."""
-
-    __slots__ = ("_by_name",)
-
-    def __init__(self, by_name: Mapping[str, str]) -> None:
-        if not by_name or len(by_name) > 8:
-            raise ValueError("one to eight secrets make a login")
-        for name, secret in by_name.items():
-            if not _SECRET_NAME.fullmatch(name):
-                raise ValueError("not the name of a secret")
-            if not secret.strip() or _CONTROL.search(secret):
-                raise ValueError(f"the secret {name!r} is not one line of text")
-            remember(secret)
-        self._by_name = dict(sorted(by_name.items()))
-
-    def __getitem__(self, name: str) -> str:
-        return self._by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def __repr__(self) -> str:
-        return f"<{', '.join(self._by_name)}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets are not pickled or copied")
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A login at a service.
-
-    `origin` is the service that it is for (``https://api.example.org``); `secrets` has ``access``,
-    ``refresh`` and what else there is; `expires_at` is when access ends, None when it does not.
-    Raises ``ValueError`` for what cannot be one, without the secrets.
-    """
-
-    account: str
-    provider: str
-    account_id: str
-    origin: str
-    secrets: Mapping[str, str] = field(hash=False)
-    obtained_at: datetime
-    expires_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        if not _ACCOUNT.fullmatch(self.account):
-            raise ValueError(f"not the name of an account: {self.account!r}")
-        if origin_of(self.origin) != self.origin:
-            raise ValueError("origin is not the address of a service, as in https://api.example.org")
-        check_when(self.obtained_at)
-        check_when(self.expires_at)
-        if not isinstance(self.secrets, Secrets):
-            object.__setattr__(self, "secrets", Secrets(self.secrets))
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("tokens are not pickled or copied")
-
-    def expired(self, now: datetime, early: timedelta = timedelta(0)) -> bool:
-        """Whether access has ended, or will within `early`."""
-        return self.expires_at is not None and self.expires_at - early <= now
-
-    def secret(self, name: str, url: str) -> str:
-        """A secret to be sent to `url`. Raises `AuthError` when that is another service, or there is no such secret."""
-        if origin_of(url) != self.origin:
-            message = f"the login is for {self.origin}, not for {origin_of(url) or 'that address'}"
-            raise AuthError(message, where=self.account, hint=login(self.account))
-        if name not in self.secrets:
-            raise AuthError(f"the login has no {name} token", where=self.account, hint=login(self.account))
-        return self.secrets[name]
-
-
-Refresher = Callable[[Tokens], Awaitable[Tokens]]
-
-
-def login(account: str) -> str:
-    """The hint that helps when tokens do not."""
-    return f"log in again: cwsync auth login {account}"
-
-
-def origin_of(url: str) -> str | None:
-    """``https://host`` or ``https://host:8443`` of a URL, in one spelling; None when it has none."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _PORTS or not host or _CONTROL.search(url) or "\\" in url:
-        return None
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
 
 
 class TokenStore:
@@ -154,7 +50,7 @@ class TokenStore:
 
     def path(self, account: str) -> Path:
         """Where the tokens of an account are."""
-        if not _ACCOUNT.fullmatch(account):
+        if not ACCOUNT.fullmatch(account):
             raise ValueError(f"not the name of an account: {account!r}")
         return self.folder / f"{account}.json"
 
@@ -202,7 +98,7 @@ class TokenStore:
         self._prove(account, locks)
         stored = self._rescued(account)
         if stored is None:
-            raise AuthError("not logged in", where=account, hint=login(account))
+            raise not_logged_in(account)
         if stored != seen and not stored.expired(now or datetime.now(UTC)):
             return stored
         # If the disk does not take them now, it is better to know before the old ones are spent.
@@ -290,7 +186,7 @@ def _whose(tokens: Tokens) -> tuple[str, str, str, str]:
 
 
 def _encode(tokens: Tokens) -> bytes:
-    document = {
+    document: dict[str, object] = {
         "account": tokens.account,
         "provider": tokens.provider,
         "account_id": tokens.account_id,
@@ -299,6 +195,8 @@ def _encode(tokens: Tokens) -> bytes:
         "obtained_at": format_when(tokens.obtained_at),
         "expires_at": format_when(tokens.expires_at),
     }
+    if tokens.chosen:
+        document["chosen"] = dict(tokens.chosen)
     sealed = seal(document)
     if len(sealed) > MAX_BYTES:
         raise InternalError("these tokens are larger than any service's", where=tokens.account)
@@ -310,7 +208,7 @@ def _decode(data: bytes) -> Tokens:
     if len(data) > MAX_BYTES:
         raise ValueError(f"longer than {MAX_BYTES} bytes")
     document = unseal(data)
-    if set(document) != _MEMBERS:
+    if set(document) - {"chosen"} != _MEMBERS:
         raise ValueError("its members are not those of tokens")
     return Tokens(
         strict.member(document, "account", str),
@@ -320,4 +218,9 @@ def _decode(data: bytes) -> Tokens:
         Secrets({name: strict.typed(one, str, "text") for name, one in strict.table(document["secrets"]).items()}),
         strict.instant(document["obtained_at"]),
         strict.optional_instant(document, "expires_at"),
+        _chosen(document.get("chosen", {})),
     )
+
+
+def _chosen(table: object) -> Mapping[str, str]:
+    return {name: strict.typed(text, str, "text") for name, text in strict.table(table).items()}

@@ -1,0 +1,90 @@
+"""Accounts at the simulated Trakt: a provider that is connected to it, and a login that is kept in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from cwsync.model import AccountSpec
+from cwsync.provider import Services
+from cwsync.providers._traktcalls import address_of, http_of
+from cwsync.providers.trakt import Trakt
+from cwsync.tokens import Refresher, Tokens, origin_of
+from simulators import trakt as simulated
+from support.network import Time
+
+T = TypeVar("T")
+
+
+@dataclass
+class Keeper:
+    """Keeps the tokens of one account for as long as a test lasts."""
+
+    tokens: Tokens | None
+    n_refreshed: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def load(self) -> Tokens | None:
+        return self.tokens
+
+    def due(self, tokens: Tokens, now: datetime) -> bool:
+        return tokens.expired(now)
+
+    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
+        async with self.turn:
+            if self.tokens is seen:
+                self.tokens = await call(seen)
+                self.n_refreshed += 1
+        assert self.tokens is not None
+        return self.tokens
+
+
+def spec(service: simulated.Trakt, **options: object) -> AccountSpec:
+    """The settings of an account at a service."""
+    given = {"client_id": simulated.CLIENT_ID, "api_url": service.url, "auth_url": service.url, "write_spacing_ms": 0}
+    return AccountSpec("mine", "trakt", given | options, timeout=timedelta(seconds=5))
+
+
+def logged_in(service: simulated.Trakt) -> Keeper:
+    """A login as `cwsync auth login` keeps it."""
+    granted = service.login()
+    origin = origin_of(service.url) or ""
+    secrets = {"access": granted["access_token"], "refresh": granted["refresh_token"]}
+    at = datetime.fromtimestamp(granted["created_at"], UTC)
+    until = at + timedelta(seconds=granted["expires_in"])
+    return Keeper(Tokens("mine", "trakt", "trakt:77", origin, secrets, at, until, {"auth_origin": origin}))
+
+
+def services(keeper: Keeper, **secrets: str | None) -> Services:
+    """What the house lends."""
+    given: dict[str, Any] = {"client_secret": simulated.CLIENT_SECRET} | secrets
+    return Services(tokens=keeper, secret=given.get)
+
+
+def use(
+    service: simulated.Trakt,
+    step: Callable[[Trakt], Awaitable[T]],
+    *,
+    keeper: Keeper | None = None,
+    opened: bool = True,
+    time: Time | None = None,
+    **options: object,
+) -> T:
+    """Do something with a provider that is open (or not yet). Nothing waits in earnest."""
+    time = time or Time()
+
+    async def session() -> T:
+        account, lent = spec(service, **options), services(keeper or logged_in(service))
+        provider = Trakt(account, lent)
+        provider._calls._http = http_of(address_of(account), lent, clock=time.clock, sleep=time.sleep)
+        try:
+            if opened:
+                await provider.open()
+            return await step(provider)
+        finally:
+            await provider.aclose()
+
+    return asyncio.run(session())

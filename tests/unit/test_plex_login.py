@@ -1,0 +1,319 @@
+"""Logging in to a simulated Plex: PIN, user of the home, server and its address; and opening with that login."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cwsync.errors import AuthError, ConfigError, UnavailableError
+from cwsync.model import AccountSpec, Feature
+from cwsync.provider import Choice, Services
+from cwsync.providers.plex import Plex as Real
+from cwsync.tokens import Refresher, Tokens
+from simulators.plex import Plex
+from simulators.plexworld import User
+from support.httpserver import Reply as HttpReply
+from support.httpserver import Server, answer, html, status
+
+
+class Someone:
+    """A person who does as a test says. Time passes only while they wait."""
+
+    def __init__(self, *picks: str, act: Callable[[int], None] = lambda _: None, pin: str = "") -> None:
+        self.picks = list(picks)
+        self.act = act
+        self.pin = pin
+        self.visits: list[tuple[str, str | None, int]] = []
+        self.asked: list[tuple[str, list[str]]] = []
+        self.waits = 0
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def say(self, text: str) -> None:
+        """Hear something."""
+
+    def visit(self, url: str, code: str | None, minutes: int) -> None:
+        """Be sent somewhere."""
+        self.visits.append((url, code, minutes))
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass, and do what there is to do."""
+        self.waits += 1
+        self.time += timedelta(seconds=seconds)
+        self.act(self.waits)
+
+    def now(self) -> datetime:
+        """What time it is."""
+        return self.time
+
+    def choose(self, option: str, question: str, choices: Sequence[Choice], *, preset: str | None = None) -> Choice:
+        """Take what the file says, the only one, or the next pick."""
+        self.asked.append((option, [one.title for one in choices]))
+        wanted = preset or (self.picks.pop(0) if len(choices) > 1 else choices[0].title)
+        return next(one for one in choices if wanted in (one.key, one.title))
+
+    def ask_secret(self, question: str, *, option: str) -> str:
+        """Say the PIN."""
+        return self.pin
+
+
+class Kept:
+    """A login that is kept."""
+
+    def __init__(self, tokens: Tokens | None = None) -> None:
+        self.tokens = tokens
+
+    def load(self) -> Tokens | None:
+        """The login."""
+        return self.tokens
+
+    def due(self, tokens: Tokens, now: datetime) -> bool:
+        """Plex's tokens do not expire."""
+        return tokens.expired(now)
+
+    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
+        """Not needed."""
+        return await call(seen)
+
+
+@pytest.fixture
+def plex() -> Iterator[Plex]:
+    with Plex() as made:
+        yield made
+
+
+def spec(plex: Plex, **more: object) -> AccountSpec:
+    return AccountSpec("home", "plex", plex.options(**{"url": None, **more}))
+
+
+def login(plex: Plex, person: Someone, kept: Kept | None = None, **more: object) -> Tokens:
+    return asyncio.run(Real.login(spec(plex, **more), Services(tokens=kept or Kept()), person))
+
+
+def approving(plex: Plex, user: User | None = None, after: int = 3) -> Callable[[int], None]:
+    def act(waits: int) -> None:
+        if waits == after:
+            plex.accounts.approve(user or plex.world.owner)
+
+    return act
+
+
+def opened(plex: Plex, tokens: Tokens, **more: object) -> tuple[str, list[str]]:
+    """The account id, and what was asked."""
+
+    async def session() -> str:
+        provider = Real(spec(plex, **more), Services(tokens=Kept(tokens)))
+        try:
+            await provider.open()
+            await provider.fetch(Feature.HISTORY)
+            return provider.account_id
+        finally:
+            await provider.aclose()
+
+    plex.forget()
+    name = asyncio.run(session())
+    return name, [call for server in plex.servers for call in server.calls()]
+
+
+def test_a_login_with_a_pin(plex: Plex) -> None:
+    person = Someone(act=approving(plex))
+    tokens = login(plex, person)
+    owner = plex.world.owner
+    assert person.visits == [("https://plex.tv/link", plex.accounts.pins[1]["code"], 30)]
+    assert tokens.account_id == f"plex:{plex.world.machine_id}:{owner.id}"
+    assert (tokens.secrets["access"], tokens.secrets["server"]) == (owner.token, owner.server_token)
+    assert tokens.expires_at is None
+    assert tokens.chosen["address"] == plex.pms.url
+    assert owner.token not in str(dict(tokens.chosen))
+    assert all(owner.token not in one.target for server in plex.servers for one in server.log)
+
+
+def test_no_token_leaves_before_the_server_has_said_who_it_is(plex: Plex) -> None:
+    tokens = login(plex, Someone(act=approving(plex)))
+    name, calls = opened(plex, tokens)
+    assert name == tokens.account_id
+    assert calls[:2] == ["GET /identity", "GET /library/sections"]
+    assert "x-plex-token" not in plex.pms.log[0].headers
+    assert not plex.tv.log
+
+
+def test_a_user_of_the_home_is_kept_by_id(plex: Plex) -> None:
+    child = plex.world.add_user("Child", managed=True, pin="1234")
+    person = Someone("Child", act=approving(plex), pin="1234")
+    tokens = login(plex, person)
+    assert tokens.account_id.endswith(f":{child.id}")
+    assert tokens.secrets["server"] == child.server_token
+    assert tokens.chosen["user"] == child.uuid
+    assert person.asked[0] == ("user", ["Owner", "Child"])
+
+
+def test_a_user_named_in_the_file_is_taken_without_a_question(plex: Plex) -> None:
+    child = plex.world.add_user("Child")
+    plex.accounts.bare_list = True
+    assert login(plex, Someone(act=approving(plex)), user="Child").chosen["user"] == child.uuid
+
+
+def test_a_wrong_pin_of_a_user_never_leaves_us_as_the_owner(plex: Plex) -> None:
+    plex.world.add_user("Child", pin="1234")
+    with pytest.raises(AuthError, match="'Child'"):
+        login(plex, Someone("Child", act=approving(plex), pin="9999"))
+
+
+def test_a_switch_that_gives_the_wrong_user_is_refused(plex: Plex) -> None:
+    plex.world.add_user("Child")
+    plex.tv.fault(answer(HttpReply({"authToken": plex.world.owner.token}, 201)), path="switch")
+    with pytest.raises(AuthError, match="token of 'Owner' for 'Child'"):
+        login(plex, Someone("Child", act=approving(plex)))
+
+
+def test_nobody_enters_the_code(plex: Plex) -> None:
+    plex.accounts.lifetime_s = 90
+    person = Someone()
+    with pytest.raises(AuthError, match="in time"):
+        login(plex, person)
+    # Once a second for a minute, then every other second, to the end of the code.
+    assert person.waits == 60 + (90 - 60) // 2
+
+
+def test_a_code_that_is_gone(plex: Plex) -> None:
+    with pytest.raises(AuthError, match="in time"):
+        login(plex, Someone(act=lambda _: plex.accounts.pins.clear()))
+
+
+def test_the_client_is_the_same_at_the_next_login(plex: Plex) -> None:
+    first = login(plex, Someone(act=approving(plex)))
+    second = login(plex, Someone(act=approving(plex)), Kept(first))
+    assert first.chosen["client"] == second.chosen["client"]
+    assert login(plex, Someone(act=approving(plex))).chosen["client"] != first.chosen["client"]
+
+
+@pytest.mark.parametrize("fault", [html(), status(500)], ids=range(2))
+def test_plex_tv_is_away(plex: Plex, fault: Any) -> None:
+    plex.tv.fault(fault, path="resources", times=None)
+    with pytest.raises(UnavailableError):
+        login(plex, Someone(act=approving(plex)))
+
+
+# --- servers and addresses ------------------------------------------------------------------------------
+
+
+def connection(uri: str, *, local: bool = True) -> dict[str, Any]:
+    return {"uri": uri, "local": local, "relay": False, "IPv6": False, "address": "127.0.0.1", "port": 1}
+
+
+def test_the_first_address_that_is_this_server_is_taken(plex: Plex) -> None:
+    with Server() as other:
+        other.route("GET", "/identity", lambda _: HttpReply({"MediaContainer": {"machineIdentifier": "another"}}))
+        dead = connection("http://127.0.0.1:1")
+        plex.accounts.connections = [dead, connection(other.url), connection(plex.pms.url, local=False)]
+        tokens = login(plex, Someone(act=approving(plex)))
+        assert tokens.chosen["address"] == plex.pms.url
+        # Who answers was not known yet, so no token went there.
+        assert all("x-plex-token" not in one.headers for one in other.log)
+
+
+def test_a_server_without_a_way_to_it(plex: Plex) -> None:
+    plex.accounts.connections = [connection("http://127.0.0.1:1")]
+    with pytest.raises(UnavailableError, match="none of its addresses"):
+        login(plex, Someone(act=approving(plex)))
+
+
+def test_an_address_in_the_file_names_the_server(plex: Plex) -> None:
+    plex.accounts.connections = [connection("http://127.0.0.1:1")]
+    tokens = login(plex, Someone(act=approving(plex)), url=plex.pms.url)
+    assert tokens.chosen["address"] == plex.pms.url
+
+
+def test_a_server_of_somebody_else_in_the_file(plex: Plex) -> None:
+    with Server() as other:
+        other.route("GET", "/identity", lambda _: HttpReply({"MediaContainer": {"machineIdentifier": "another"}}))
+        with pytest.raises(ConfigError, match="none that this user may use"):
+            login(plex, Someone(act=approving(plex)), url=other.url)
+
+
+def test_a_server_that_moved_is_found_again(plex: Plex) -> None:
+    tokens = login(plex, Someone(act=approving(plex)))
+    with Server() as old:
+        old.route("GET", "/", lambda _: HttpReply({"MediaContainer": {"machineIdentifier": "another"}}))
+        moved = Tokens(
+            tokens.account,
+            tokens.provider,
+            tokens.account_id,
+            tokens.origin,
+            tokens.secrets,
+            tokens.obtained_at,
+            None,
+            {**tokens.chosen, "address": old.url},
+        )
+        name, calls = opened(plex, moved)
+    assert name == tokens.account_id
+    assert "GET /api/v2/resources" in calls
+
+
+def test_another_server_behind_the_address_of_the_file(plex: Plex) -> None:
+    tokens = login(plex, Someone(act=approving(plex)))
+    plex.world.machine_id = "another"
+    with pytest.raises(AuthError, match="another server"):
+        opened(plex, tokens, url=plex.pms.url)
+
+
+def test_a_server_that_is_not_shared_any_more(plex: Plex) -> None:
+    tokens = login(plex, Someone(act=approving(plex)))
+    plex.world.machine_id = "another"
+    with pytest.raises(AuthError, match="may not use the server"):
+        opened(plex, tokens)
+
+
+def test_a_login_for_another_plex_is_not_sent(plex: Plex) -> None:
+    tokens = login(plex, Someone(act=approving(plex)))
+    with pytest.raises(AuthError, match="the login is for"):
+        opened(plex, tokens, plex_tv_url="https://plex.tv")
+
+
+def test_no_login_at_all(plex: Plex) -> None:
+    async def session() -> None:
+        await Real(spec(plex), Services()).open()
+
+    with pytest.raises(AuthError) as caught:
+        asyncio.run(session())
+    assert caught.value.hint == "log in: cwsync auth login home"
+
+
+def test_logging_out_signs_the_device_out(plex: Plex) -> None:
+    tokens = login(plex, Someone(act=approving(plex)))
+    assert asyncio.run(Real.logout(spec(plex), Services(), tokens))
+    assert plex.accounts.signed_out == [plex.world.owner.token]
+    with pytest.raises(AuthError):
+        asyncio.run(Real.logout(spec(plex), Services(), tokens))
+
+
+def test_the_pin_of_a_user_is_in_no_log(plex: Plex, caplog: pytest.LogCaptureFixture) -> None:
+    plex.world.add_user("Child", pin="2580")
+    with caplog.at_level("DEBUG"):
+        login(plex, Someone("Child", act=approving(plex), pin="2580"))
+    assert "switch" in caplog.text
+    assert "2580" not in caplog.text
+    assert not [secret for user in plex.world.users for secret in (user.token,) if secret in caplog.text]
+
+
+def test_a_server_that_was_claimed_anew_has_a_new_token(plex: Plex) -> None:
+    child = plex.world.add_user("Child")
+    tokens = login(plex, Someone("Child", act=approving(plex)))
+    child.server_token = child.server_token[::-1]
+    name, calls = opened(plex, tokens)
+    assert name == tokens.account_id
+    assert calls.count("GET /library/sections") == 2
+    assert calls.count("GET /api/v2/resources") == 1
+
+
+def test_a_token_that_is_refused_and_not_renewed_needs_a_login(plex: Plex) -> None:
+    child = plex.world.add_user("Child")
+    tokens = login(plex, Someone("Child", act=approving(plex)))
+    plex.revoked.add(child.server_token)
+    with pytest.raises(AuthError) as caught:
+        opened(plex, tokens)
+    assert caught.value.hint == "log in again: cwsync auth login home"
+    assert child.server_token not in str(caught.value)
