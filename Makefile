@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format types unit soak bench clean setup
+.PHONY: demo demo-servers test lint format types unit soak bench clean setup
 .DEFAULT_GOAL := test
 
 setup: $(STAMP)
@@ -17,6 +17,11 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	@$(BIN)/python examples/demo.py $(BIN)/cwsync
+
+# A simulated Plex and Trakt on this machine, to try `cwsync auth login` and the rest without accounts; Ctrl-C ends it.
+PORT ?= 8480
+demo-servers: $(STAMP)
+	@PYTHONPATH=tests exec $(BIN)/python -m simulators.serve --port $(PORT) --cwsync $(BIN)/cwsync
 
 test: lint types unit
 

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from network import network
+
 CONFIG = """\
 [accounts.home]
 provider = "tracker"
@@ -39,6 +41,9 @@ mode = "two-way"
 [pairs.home-away.ratings]
 remove = true
 """
+
+
+CHOICES = ("start", "1000", "10000", "100000", "200000", "plex-trakt", "plex-trakt-large")
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cwsync", default=str(Path(sys.executable).with_name("cwsync")))
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", choices=("start", "1000", "10000", "100000", "200000"))
+    parser.add_argument("--only", choices=CHOICES)
     options = parser.parse_args()
     print(f"{'':52} {'wall s':>8} {'cpu s':>8} {'MiB':>8}")
     if options.only in (None, "start"):
@@ -159,6 +164,8 @@ def main() -> None:
     for count in (1_000, 10_000, 100_000, 200_000):
         if options.only in (None, str(count)):
             bench_size(options.cwsync, count, options.runs if count <= 10_000 else min(options.runs, 5))
+    if options.only in (None, "plex-trakt", "plex-trakt-large"):
+        network(options.cwsync, options.runs, options.only, run_once)
 
 
 if __name__ == "__main__":

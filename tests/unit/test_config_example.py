@@ -39,11 +39,18 @@ def document() -> dict[str, Any]:
 
 def test_it_is_what_the_demo_needs(plain: Settings) -> None:
     base = EXAMPLE.parent
-    assert {name: (account.provider, account.options["path"]) for name, account in plain.accounts.items()} == {
+    local = {name: account for name, account in plain.accounts.items() if "path" in account.options}
+    assert {name: (account.provider, account.options["path"]) for name, account in local.items()} == {
         "home": ("tracker", base / "demo/home"),
         "backup": ("tracker", base / "demo/backup"),
         "imdb": ("csv", base / "demo/imdb-ratings.csv"),
     }
+    # Those that need a login are there to be copied, and no pair asks for them.
+    assert {name: account.provider for name, account in plain.accounts.items() if name not in local} == {
+        "plex": "plex",
+        "trakt": "trakt",
+    }
+    assert {side.name for pair in plain.pairs.values() for side in (pair.source, pair.target)} == set(local)
     assert plain.accounts["imdb"].options["feature"] == "ratings"
     one, two = plain.pairs["imdb-home"], plain.pairs["home-backup"]
     assert (one.source.name, one.target.name, one.mode) == ("imdb", "home", Mode.ONE_WAY)
