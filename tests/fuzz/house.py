@@ -54,6 +54,14 @@ def bounded(seconds: float = LIMIT_S) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+TAKES: Final = frozenset(
+    {
+        *("-c", "--config", "--state-dir", "--log-format", "--feature", "--limit", "--since", "--until", "--out"),
+        *("--plan", "--accept", "--lock-timeout", "--if-locked", "--max-age"),
+    }
+)
+
+
 @dataclass(frozen=True)
 class Told:
     """What a command answered."""
@@ -70,7 +78,9 @@ class Told:
         assert "Traceback" not in both, self
         assert "bug in cwsync" not in both, self
         assert CANARY not in both, self
-        if "--json" in self.argv and "--" not in self.argv:
+        # Behind an option that takes a value, `--json` is that value.
+        words = [word for before, word in zip(("", *self.argv), self.argv, strict=False) if before not in TAKES]
+        if "--json" in words and "--" not in self.argv:
             self._check_json()
         elif self.code in (2, 7) and "FAILED" not in self.out:  # `check` says it in its table
             assert "error: " in self.err, self
