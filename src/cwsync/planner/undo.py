@@ -7,7 +7,7 @@ nor the next one takes the undoing for a user's edit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cwsync.model import Change, Class, Entry, MarkKind, Op, Side, Value, moment
@@ -91,13 +91,27 @@ def _take_back(record: Record, deeds: Sequence[Deed], run_id: str, rules: Rules)
         return note(sight, rules, Class.SKIP, "changed-since: two records of that run are one by now")
     if len(proved) < len(deeds):
         return note(sight, rules, Class.SKIP, f"in-doubt: nobody knows whether {run_id} wrote it; left alone")
-    changes: list[Change] = []
-    for deed in proved:
-        answer = _reverse(sight, deed, run_id, rules)
+    changes: dict[str | None, list[Change]] = {}
+    for deed, now in _rows_of(record.entries(side), proved, rules):
+        answer = _reverse(sight, deed, now, run_id, rules)
         if isinstance(answer, str):
             return note(sight, rules, Class.SKIP, answer)
         if answer is not None:
-            changes.append(answer)
+            changes.setdefault(answer.native_key, []).append(answer)
+    return _decided(sight, changes, rules)
+
+
+def _decided(sight: Sight, found: Mapping[str | None, Sequence[Change]], rules: Rules) -> Decision:
+    """What becomes of a record, from the writes that take it back by the row they go to: one for each row."""
+    record = sight.record
+    changes = list(found.get(None, ()))
+    for key, ways in found.items():
+        if key is None:
+            continue  # rows that are made anew, each its own
+        if not all(_same_value(ways[0].after, other.after, rules) for other in ways):
+            name = rules.names[ways[0].side]
+            return note(sight, rules, Class.SKIP, f"changed-since: {name} holds one copy where that run wrote several")
+        changes.append(ways[0])
     if not changes:
         return Decision(record, Class.SAME, "same: it is as it was before that run")
     removing = any(change.op is Op.REMOVE for change in changes)
@@ -105,6 +119,24 @@ def _take_back(record: Record, deeds: Sequence[Deed], run_id: str, rules: Rules)
     stored = record.rows != (row,)
     reason = changes[0].reason
     return Decision(record, Class.DELETE if removing else Class.WRITE, reason, tuple(changes), None, row, stored)
+
+
+def _rows_of(entries: Sequence[Entry], deeds: Sequence[Deed], rules: Rules) -> list[tuple[Deed, Entry | None]]:
+    """Each deed with the row of today that it made or touched.
+
+    A row that one deed names is no other deed's. A deed without a row of its own, beside others that
+    have one, wrote a copy that is gone by now: there is nothing to take back, and it is left out.
+    """
+    by_name = {entry.native_key: entry for entry in entries}
+    named = {name for deed in deeds for name in _names(deed) if name in by_name}
+    free = [entry for entry in entries if entry.native_key not in named]
+    found: list[tuple[Deed, Entry | None]] = []
+    for deed in deeds:
+        own = next((by_name[name] for name in _names(deed) if name in by_name), None)
+        now = own or _row_like(free, deed, rules)
+        if now is not None or not named:
+            found.append((deed, now))
+    return found
 
 
 def _obstacle(sight: Sight, side: Side, rules: Rules) -> str | None:
@@ -127,12 +159,11 @@ def _obstacle(sight: Sight, side: Side, rules: Rules) -> str | None:
     return None
 
 
-def _reverse(sight: Sight, deed: Deed, run_id: str, rules: Rules) -> Change | str | None:
+def _reverse(sight: Sight, deed: Deed, now: Entry | None, run_id: str, rules: Rules) -> Change | str | None:
     """The write that takes back a deed; None when it is taken back already; or why it must not be ("changed: ...")."""
     done = deed.change
     side, entries = done.side, sight.record.entries(done.side)
     name = rules.names[side]
-    now = _row_of(entries, deed, rules)
     if done.after is None:
         if now is None and not entries:
             return _written(sight, deed, None, run_id, rules)
@@ -157,13 +188,13 @@ def _wanted_elsewhere(sight: Sight, side: Side) -> bool:
     return row.agreed and row.value(side.other) is None and sight.value(side.other) is not None
 
 
-def _row_of(entries: Sequence[Entry], deed: Deed, rules: Rules) -> Entry | None:
-    """The row that a deed made or touched: by its name, else the one with the value, else the only one."""
+def _names(deed: Deed) -> list[str]:
+    return [name for name in (deed.native_key, deed.change.native_key) if name is not None]
+
+
+def _row_like(entries: Sequence[Entry], deed: Deed, rules: Rules) -> Entry | None:
+    """The row of a deed when none has its name: the one with the value, else the only one."""
     done = deed.change
-    names = {name for name in (deed.native_key, done.native_key) if name is not None}
-    for entry in entries:
-        if entry.native_key in names:
-            return entry
     wanted = done.after if done.after is not None else done.before
     for entry in entries:
         if wanted is not None and _same_row(entry.value, wanted, rules):
