@@ -375,3 +375,19 @@ def test_a_journal_that_a_power_cut_left_in_both_places_stops_no_run(tmp_path):
     assert world.run().exit_code == 0
     assert not world.path("journal.jsonl").exists()
     assert newest.exists()
+
+
+def test_a_journal_that_lost_its_end_beside_its_whole_copy_got_another_end_and_stopped_the_pair(tmp_path):
+    """Two journals of one run that differ: neither is touched, and the way out is said."""
+    world = World(tmp_path)
+    home, _away = known(world)
+    home.change(RATINGS, movie(1), rated(9, world.clock()))
+    world.run()
+    (newest, *_) = sorted(world.path("runs").iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    short = b"".join(newest.read_bytes().splitlines(keepends=True)[:-1])
+    world.path("journal.jsonl").write_bytes(short)
+    for run in (world.plan, world.run, world.run):
+        report = run()
+        assert report.exit_code == 7
+        assert "not what runs/ holds" in str(report.error)
+    assert world.path("journal.jsonl").read_bytes() == short

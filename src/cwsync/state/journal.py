@@ -194,11 +194,16 @@ class Journal:
             raise
 
 
+def retired(folder: Path, run_id: str) -> Path:
+    """Where the journal of a run ends up when the run is over."""
+    return folder / "runs" / f"{run_id}.jsonl"
+
+
 def retire(folder: Path, run_id: str) -> Path:
     """Move a journal that needs nothing more to `runs/`, durably. Gives its new path."""
-    path, runs = folder / JOURNAL, folder / "runs"
+    path, to = folder / JOURNAL, retired(folder, run_id)
+    runs = to.parent
     files.make_dir(runs)
-    to = runs / f"{run_id}.jsonl"
     with files.disk_errors(path):
         if to.exists() and to.read_bytes() == path.read_bytes():
             # A power cut between the syncs of the two folders may leave it in both.
@@ -235,13 +240,15 @@ def unanswered(record: JournalRecord) -> list[Intent]:
 def read_journal(path: Path) -> JournalRecord | None:
     """The journal at `path`; None when there is none, or when not even its first line was finished.
 
-    Raises `StateError` for damage. Creates and changes nothing.
+    Raises `StateError` for damage, also when `runs/` beside it holds the journal of the same run and
+    that one says something else: a retired journal is moved, so two can only be one and the same.
+    Creates and changes nothing.
     """
     data = files.read_file(path)
     if data is None:
         return None
     try:
-        return _read(data)
+        return _only_one(path, data, _read(data))
     except ValueError as error:
         raise StateError(
             f"the journal is damaged: {error}",
@@ -249,6 +256,12 @@ def read_journal(path: Path) -> JournalRecord | None:
             hint=f"`cwsync reset-state {path.parent.name}` puts it aside and starts anew: "
             "the next run is a union that removes nothing",
         ) from error
+
+
+def _only_one(path: Path, data: bytes, record: JournalRecord | None) -> JournalRecord | None:
+    if record is not None and files.read_file(retired(path.parent, record.header.run_id)) not in (None, data):
+        raise ValueError(f"it is not what runs/ holds of the same run, {record.header.run_id}")
+    return record
 
 
 def _read(data: bytes) -> JournalRecord | None:
