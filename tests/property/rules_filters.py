@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from cwsync.engine import run as engine_run
+from cwsync.engine import clock as engine_clock
 from cwsync.engine.inspect import reset_state
 from cwsync.model import Item, Kind
 from property.ground import FIRED, NAMES, WATCHLIST, Scope, films, names, picks
@@ -79,9 +79,9 @@ class Filters(People):
     def forget(self) -> None:
         """Reset the state, also while our last writes do not show yet."""
         FIRED["reset"] += 1
-        before, engine_run.clock = engine_run.clock, self.world.clock
+        before, engine_clock.now = engine_clock.now, self.world.clock
         try:
             reset_state(self.world.settings(), "pair", None, self.world.home)
         finally:
-            engine_run.clock = before
+            engine_clock.now = before
         self.shaken = True

@@ -1,6 +1,6 @@
 """A small world for the real engine: accounts in memory that may lie, real state on disk, a clock that a test moves.
 
-Only two things are not as in real life: the providers, and what `cwsync.engine.run` takes for the
+Only two things are not as in real life: the providers, and what `cwsync.engine.clock` takes for the
 time. A `World` outlives its runs as services outlive a program that is started again and again.
 """
 
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from cwsync import files
 from cwsync.engine import Home, RunOptions, SavedPlan, past, run_pairs, run_saved, undo
-from cwsync.engine import run as engine_run
+from cwsync.engine import clock as engine_clock
 from cwsync.model import (
     RUN_ORDER,
     AccountSpec,
@@ -191,7 +191,7 @@ class World:
     @contextmanager
     def running(self) -> Iterator[None]:
         """The providers are registered, the engine goes by our clock, and effects are counted."""
-        before, engine_run.clock = engine_run.clock, self.clock
+        before, engine_clock.now = engine_clock.now, self.clock
         hook = files.set_effect_hook(lambda name, _path: self._effect(name))
         for login in self.logins.values():
             login.lies.fetched = False
@@ -200,7 +200,7 @@ class World:
                 yield
         finally:
             files.set_effect_hook(hook)
-            engine_run.clock = before
+            engine_clock.now = before
 
     def _effect(self, _name: str) -> None:
         """Count an effect; from `cut_at` on nothing happens any more, as after a power cut."""

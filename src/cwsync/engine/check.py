@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cwsync.engine import run as engine_run
+from cwsync.engine import clock
 from cwsync.engine.options import Home
 from cwsync.engine.readiness import Readiness, readiness
 from cwsync.engine.services import services_for
@@ -132,7 +132,7 @@ def _clock(snapshots: Iterable[Snapshot], told: _Told) -> None:
     times = [snapshot.server_now for snapshot in snapshots if snapshot.server_now is not None]
     if not times:
         return
-    off_s = (engine_run.clock() - max(times)).total_seconds()
+    off_s = (clock.now() - max(times)).total_seconds()
     ok = abs(off_s) <= CLOCK_S
     word = "ahead of" if off_s > 0 else "behind"
     text = f"ours is {abs(off_s):,.0f} s {word} that of the service"

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cwsync.engine.options import Home, RunOptions
-from cwsync.engine.run import Task, run_pairs
+from cwsync.engine.pairrun import Task
+from cwsync.engine.run import run_pairs
 from cwsync.errors import Exit, StateError, UsageError
 from cwsync.model import (
     ChangeReport,

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cwsync.engine import clock
 from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import ask, capabilities_of, distrust
 from cwsync.engine.replay import replay
 from cwsync.engine.report import error_report
 from cwsync.engine.reset import ResetPreview
-from cwsync.engine.run import clock
 from cwsync.engine.sides import Reading, opened, read_all
 from cwsync.errors import CwsyncError, Exit
 from cwsync.model import (
@@ -60,7 +60,7 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
         if journal is not None:
             state = (await replay(state, journal, pair, sides, capabilities_of(pair))).state
         readings = await read_all(sides, [spec.feature for spec in specs])
-    frozen = frozen_by_others(settings.pairs.values(), pair, home, clock())
+    frozen = frozen_by_others(settings.pairs.values(), pair, home, clock.now())
     for spec in specs:
         reading: Reading = readings[spec.feature]
         if isinstance(reading, CwsyncError):
@@ -72,7 +72,7 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
             state,
             reading,
             options,
-            wall=clock(),
+            wall=clock.now(),
             digest="",
             observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
             last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
@@ -165,7 +165,7 @@ def pair_status(
     settings: Settings, names: Sequence[str], home: Home, max_age: timedelta | None
 ) -> tuple[StatusReport, ...]:
     """How pairs stand, from their state alone: nothing is read from an account."""
-    now = clock()
+    now = clock.now()
     return tuple(_status(settings.pairs[name], home, max_age, now) for name in names)
 
 
@@ -237,7 +237,7 @@ def _consequences(pair: PairSpec) -> list[str]:
 def reset_state(settings: Settings, pair: str, features: frozenset[Feature] | None, home: Home) -> Path | None:
     """Forget the baseline of a pair, under its locks. Gives the backup, or None when there was none."""
     spec = settings.pairs[pair]
-    now = clock()
+    now = clock.now()
     names = [f"account-{name}" for name in sorted((spec.source.name, spec.target.name))] + [f"pair-{pair}"]
     store = PairStore(home.state_dir, pair)
     if not store.folder.exists():

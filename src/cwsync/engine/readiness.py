@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cwsync.engine import run as engine_run
+from cwsync.engine import clock
 from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import ask, distrust
@@ -43,7 +43,7 @@ def readiness(pair: PairSpec, settings: Settings, read: Read, home: Home) -> Rea
         unfinished = read_journal(store.journal_path) is not None
         known = load_last_run(store.folder)
         n_runs = len(past_runs(store.folder))
-        frozen = frozen_by_others(settings.pairs.values(), pair, home, engine_run.clock())
+        frozen = frozen_by_others(settings.pairs.values(), pair, home, clock.now())
     except CwsyncError as error:
         found.lines.append((False, "state", f"{error}; {error.hint}" if error.hint else str(error)))
         found.codes.append(int(error.exit_code))
@@ -106,7 +106,7 @@ def _planned(
         state,
         snapshots,
         RunOptions(),
-        wall=engine_run.clock(),
+        wall=clock.now(),
         digest="",
         observed_at=(last.observed.get(spec.feature) if last else None) or state.saved_at,
         last_at=last.finished_at if last else state.saved_at,
