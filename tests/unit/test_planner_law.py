@@ -280,6 +280,26 @@ def test_an_unreadable_row_protects_its_own_record_and_no_other():
     assert plan("source").holds[0].undecided
 
 
+LINGERING = [
+    # what the source has of Heat, what the target has, what was agreed, and what becomes of it
+    ([], [(HEAT, score(8))], [row(HEAT, score(8), score(8))], "nothing"),  # not gone: nobody took it away
+    ([], [(HEAT, score(9))], [row(HEAT, score(8), score(8))], "lingering"),
+    ([], [(HEAT, score(8))], [], "+source 1 8"),  # it may be written as if it were not there
+    ([], [], [row(HEAT, score(8), score(8))], "lingering"),
+    ([(HEAT, score(8))], [(HEAT, score(8))], [row(HEAT, score(8), score(8))], "nothing"),  # a second copy has it still
+    ([(HEAT, score(9))], [(HEAT, score(8))], [row(HEAT, score(8), score(8))], "~target 1 9"),
+    ([], [], [], "nothing"),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "agreed", "expected"), LINGERING)
+def test_a_row_that_lingers_is_no_proof_of_a_removal_and_no_obstacle(source, target, agreed, expected):
+    again = (Undecoded("Heat", "it is being watched again", HEAT, "7"),)
+    plan = planned(snapshot(source, lingering=again), snapshot(target), baseline(agreed))
+    assert outcome(plan) == expected
+    assert not any(note.undecided for note in plan.holds), "nobody has to do anything about it"
+
+
 @pytest.mark.parametrize(
     ("hold", "certain", "first_seen_ago_s", "expected"),
     [

@@ -58,7 +58,10 @@ class Snapshot:
     `complete` is the proof that a missing record is absent: every page read, every total met,
     every row's key decoded. `doubt` says in words why it is not. `watermark` is the provider's
     "did anything change" value at the time of the read. `server_now` is the clock of the service,
-    where it says it. `read_at` is our clock when the read began.
+    where it says it. `read_at` is our clock when the read began. `lingering` are rows that hold
+    nothing of this feature now, which is no proof that somebody took it away (a film that is being
+    watched again, on a service that forgets the first time at the start of the second): the record of
+    such a row is not removed, may be written, and is no reason to complain. Their items are known.
     """
 
     feature: Feature
@@ -67,6 +70,7 @@ class Snapshot:
     account_id: str
     watermark: str | None = None
     undecoded: tuple[Undecoded, ...] = ()
+    lingering: tuple[Undecoded, ...] = ()
     doubt: str | None = None
     server_now: datetime | None = None
     requests: int = 0

@@ -254,6 +254,9 @@ def _apart(one: Value, other: Value) -> bool:
 
 def _blind(sight: Sight, side: Side, rules: Rules) -> Decision:
     why = sight.record.blind.get(side)
+    if why and why.startswith("lingering"):
+        # It may stay so for ever, and nothing needs a person's hand.
+        return note(sight, rules, Class.HOLD, why, undecided=False)
     if why and why.startswith(("rekeyed", "no-ids")):
         return note(sight, rules, Class.HOLD, why, undecided=True)
     if why:

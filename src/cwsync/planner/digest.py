@@ -22,6 +22,7 @@ def snapshot_digest(snapshot: Snapshot, caps: Capabilities) -> str:
         for entry in snapshot.entries
     ]
     lines += [f"unread|{row.where}|{row.native_key}" for row in snapshot.undecoded]
+    lines += [f"lingering|{row.where}|{row.native_key}" for row in snapshot.lingering]
     lines.sort()
     total.update("\n".join(lines).encode("utf-8", "surrogatepass"))
     return total.hexdigest()

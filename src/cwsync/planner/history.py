@@ -45,7 +45,8 @@ def split_plays(record: Record, within_s: float) -> list[Record]:
         return [record]
     if record.blind:
         # Which play the row is cannot be told, so no play of this title is judged.
-        return [replace(record, trouble="unreadable: " + "; ".join(sorted(record.blind.values())))]
+        why = "; ".join(sorted(record.blind.values()))
+        return [replace(record, trouble=why if why.startswith("lingering") else f"unreadable: {why}")]
     joined = _match(_distinct(record.source), _distinct(record.target), within_s)
     records: list[Record] = []
     rows = list(record.rows)

@@ -8,6 +8,7 @@ ids contradict each other nothing is guessed: the record is ambiguous.
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,9 +64,17 @@ class _Group:
 
 def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match = Match.IDS) -> list[Record]:
     """Every record of the three, once, sorted by key. Pure: the order of the input does not matter."""
-    known = [entry for entry in source.undecoded if entry.item], [entry for entry in target.undecoded if entry.item]
-    nodes: list[Node] = [*rows, *source.entries, *target.entries, *known[0], *known[1]]
-    bounds = _bounds([len(rows), len(source.entries), len(target.entries), len(known[0]), len(known[1])])
+    parts: list[Sequence[Node]] = [
+        rows,
+        source.entries,
+        target.entries,
+        [entry for entry in source.undecoded if entry.item],
+        [entry for entry in target.undecoded if entry.item],
+        source.lingering,
+        target.lingering,
+    ]
+    nodes: list[Node] = [node for part in parts for node in part]
+    bounds = _bounds([len(part) for part in parts])
     bundles = Bundles(nodes)
     forest = bundles.planted(nodes)
     how = _link_loose(forest, bundles, nodes, bounds, match) if bundles.loose else {}
@@ -137,7 +146,9 @@ def _side(number: int, bounds: list[int]) -> Side | None:
     """The side of a node; None for a row of the baseline."""
     if number < bounds[0]:
         return None
-    return Side.SOURCE if number < bounds[1] or bounds[2] <= number < bounds[3] else Side.TARGET
+    # Entries, unreadable rows and lingering rows, each of the source and then of the target.
+    place = bisect_right(bounds, number)
+    return Side.SOURCE if place % 2 else Side.TARGET
 
 
 def _link_loose(forest: Forest, bundles: Bundles, nodes: list[Node], bounds: list[int], match: Match) -> dict[int, str]:
@@ -218,9 +229,18 @@ def _group(numbers: list[int], nodes: list[Node], bounds: list[int], how: str) -
         elif isinstance(node, Entry):
             (group.source if number < bounds[1] else group.target).append(node)
         else:
-            side = Side.SOURCE if number < bounds[3] else Side.TARGET
-            group.blind[side] = f"{node.where}: {node.why}"
+            side = Side.SOURCE if bisect_right(bounds, number) % 2 else Side.TARGET
+            if number < bounds[4]:
+                group.blind[side] = f"{node.where}: {node.why}"
+            elif _is_missed(group, side):
+                group.blind.setdefault(side, f"lingering: {node.where}: {node.why}")
     return group
+
+
+def _is_missed(group: _Group, side: Side) -> bool:
+    """Whether a record that a side had seems gone from it. Lingering rows come last, when all else is known."""
+    entries = group.source if side is Side.SOURCE else group.target
+    return not entries and any(row.value(side) is not None for row in group.rows)
 
 
 def _record(group: _Group) -> Record:
