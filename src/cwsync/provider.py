@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import ClassVar, Final, Literal, Protocol, Self, cast, runtime_checkable
 
 from cwsync import __version__
@@ -158,7 +160,29 @@ class LogsIn(Protocol):
         """Have the service forget `tokens`; whether it can. Raises `UnavailableError`, `AuthError` (it has already)."""
 
 
-class Provider(Protocol):
+class Opened(Protocol):
+    """What is opened and let go of by ``async with``; providers inherit it. A failed opening lets go too."""
+
+    async def open(self) -> None:
+        """Authenticate and learn `account_id`; read no data. Raises `AuthError`, `UnavailableError`."""
+
+    async def aclose(self) -> None:
+        """Let go of everything; never raises for a connection that is already gone."""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.aclose)
+            await self.open()
+            stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class Provider(Opened, Protocol):
     """One account at one service.
 
     `capabilities` and `options` are class data: readable without network or instance, and the
@@ -172,12 +196,6 @@ class Provider(Protocol):
 
     def __init__(self, account: AccountSpec, services: Services) -> None:
         """Take the settings; touch nothing. Raises `ConfigError` for settings that can never work."""
-
-    async def open(self) -> None:
-        """Authenticate and learn `account_id`; read no data. Raises `AuthError`, `UnavailableError`."""
-
-    async def aclose(self) -> None:
-        """Let go of everything; never raises for a connection that is already gone."""
 
     async def watermark(self, feature: Feature) -> str | None:
         """A cheap "did anything change" value of the feature, or None where there is none."""
@@ -197,8 +215,6 @@ class Provider(Protocol):
         when it is certain that nothing of this batch was written; what may have been written is
         `UNKNOWN`.
         """
-
-    async def __aenter__(self) -> Self: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from cwsync.state import read_journal
 from support.engine import SOAK, World
 from support.figures import figure
 from support.scenes import SCENES
-from support.shell import Shell, data_of, films
+from support.shell import TWO_TRACKERS, Shell, data_of, films
 
 ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EACCES")}
 FAILING = ("one-way", "every feature", "all plays", "first run", "recovery, it landed", "removal seen twice")
@@ -114,25 +114,10 @@ def test_I6_I7_a_disk_that_fails_at_any_effect_loses_nothing_and_sends_nothing(
 
 # --- for real ------------------------------------------------------------------------------------
 
-PAIRS = """\
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.ratings]
-remove = true
-"""
-
 
 def waiting(folder: Path, **places: Path) -> Shell:
     """A pair in step with 30 changes to make; state lives where `places` says."""
-    shell = Shell(folder, PAIRS)
+    shell = Shell(folder, TWO_TRACKERS)
     if "state" in places:
         shell.state = places["state"]
         shell.environ["CWSYNC_STATE_DIR"] = str(shell.state)

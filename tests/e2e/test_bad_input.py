@@ -11,28 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Done, Shell, data_of, film, films, tree, unprivileged
-
-PAIRS = """\
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.ratings]
-remove = true
-"""
+from support.shell import TWO_TRACKERS, Done, Shell, data_of, film, films, tree, unprivileged
 
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A pair in step. Every test leaves it as it was."""
-    shell = Shell(tmp_path_factory.mktemp("synced"), PAIRS)
+    shell = Shell(tmp_path_factory.mktemp("synced"), TWO_TRACKERS)
     shell.put("home", *films(range(10)))
     assert shell("run --apply -q").code == 0
     return shell
@@ -49,7 +34,7 @@ def told(done: Done, code: int, *words: str) -> None:
 
 # --- pairs.toml ----------------------------------------------------------------------------------
 
-# What is written over which line of PAIRS -> where the error points, and what it says.
+# What is written over which line of TWO_TRACKERS -> where the error points, and what it says.
 FILES = {
     "unknown key": ("remove = true", "remov = true", 12, "pairs.both.ratings.remov: unknown key (did you mean"),
     "wrong type": ("remove = true", 'remove = "yes"', 12, "pairs.both.ratings.remove: must be true or false"),
@@ -67,7 +52,7 @@ FILES = {
 def test_a_wrong_file_names_the_key_and_the_line(synced: Shell, name: str) -> None:
     old, new, line, words = FILES[name]
     file = synced.folder / "bad.toml"
-    file.write_text(PAIRS.replace(old, new))
+    file.write_text(TWO_TRACKERS.replace(old, new))
     before = synced.marks()
     done = synced(f"run -c {file} --apply")
     told(done, 2, f"{file}:{line}:", words)
@@ -77,7 +62,7 @@ def test_a_wrong_file_names_the_key_and_the_line(synced: Shell, name: str) -> No
 
 def test_a_wrong_file_as_json_is_one_object_on_stderr(synced: Shell) -> None:
     file = synced.folder / "bad.toml"
-    file.write_text(PAIRS.replace("remove = true", "remov = true\nadd = 1"))
+    file.write_text(TWO_TRACKERS.replace("remove = true", "remov = true\nadd = 1"))
     done = synced(f"run -c {file} --apply --json")
     assert done.code == 2
     assert set(done.failure) == {"code", "message", "hint"}
@@ -109,7 +94,7 @@ CANARY = "canary-91c6e0"
 
 
 def keyed(folder: Path, token: str) -> Shell:
-    shell = Shell(folder, PAIRS.replace('"tracker"\npath = "home"', f'"keyed"\ntoken = {token}\npath = "home"'))
+    shell = Shell(folder, TWO_TRACKERS.replace('"tracker"\npath = "home"', f'"keyed"\ntoken = {token}\npath = "home"'))
     shell.program = [sys.executable, "-c", KEYED]
     shell.put("home", *films(range(3)))
     return shell
@@ -213,7 +198,7 @@ def test_a_tracker_file_that_cannot_be_trusted_stops_the_run(synced: Shell, name
 
 
 def test_what_this_user_may_not_read(tmp_path: Path) -> None:
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(3)))
     shell.put("backup", *films(range(3)))
     user = shell.behind(*unprivileged())
@@ -232,7 +217,7 @@ def test_what_this_user_may_not_read(tmp_path: Path) -> None:
 
 def test_a_tracker_that_is_a_file_or_a_link_without_an_end(synced: Shell) -> None:
     file = synced.folder / "odd.toml"
-    file.write_text(PAIRS.replace('path = "backup"', 'path = "odd"'))
+    file.write_text(TWO_TRACKERS.replace('path = "backup"', 'path = "odd"'))
     odd = synced.folder / "odd"
     odd.write_text("not a folder")
     told(synced(f"plan -c {file}"), 2, f"both: {odd}: is not a folder")
@@ -245,7 +230,7 @@ def test_a_tracker_that_is_a_file_or_a_link_without_an_end(synced: Shell) -> Non
 
 def test_one_bad_item_is_listed_and_stops_no_other(tmp_path: Path) -> None:
     """Exit 3: the bad row holds its own record, and nothing of the rest."""
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(10)))
     shell("run --apply -q")
     shell.put("home", film(0, 8) | {"rating": "eight"}, *films(range(2, 11)))  # 0 is bad, 1 is gone, 10 is new

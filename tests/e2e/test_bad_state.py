@@ -11,22 +11,8 @@ from pathlib import Path
 import pytest
 
 from cwsync.state.sealed import seal, unseal
-from support.shell import Done, Shell, data_of, film, films, tree, unprivileged
+from support.shell import TWO_TRACKERS, Done, Shell, data_of, film, films, tree, unprivileged
 
-PAIRS = """\
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.ratings]
-remove = true
-"""
 FAR = 54321  # no user of any system
 
 
@@ -44,7 +30,7 @@ def trackers(shell: Shell) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A pair in step, with one change waiting. Every test leaves it as it was."""
-    shell = Shell(tmp_path_factory.mktemp("synced"), PAIRS)
+    shell = Shell(tmp_path_factory.mktemp("synced"), TWO_TRACKERS)
     shell.put("home", *films(range(10)))
     assert shell("run --apply -q").code == 0
     shell.put("home", *films(range(1, 11)))
@@ -102,7 +88,7 @@ def test_damaged_state_stops_everything(synced: Shell, name: str) -> None:
 
 
 def test_the_way_out_of_damage_is_the_one_it_names(tmp_path: Path) -> None:
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(10)))
     shell("run --apply -q")
     path = shell.pair_folder("both") / "state.json"
@@ -131,7 +117,7 @@ def test_a_damaged_journal_stops_everything(synced: Shell) -> None:
 
 
 def test_the_record_of_the_last_run_may_be_lost(tmp_path: Path) -> None:
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(3)))
     shell("run --apply -q")
     (shell.pair_folder("both") / "last-run.json").write_text("{")
@@ -173,9 +159,9 @@ def fill(folder: Path) -> Path:
 @pytest.mark.parametrize("full", ["state", "backup"])
 def test_a_full_disk(tmp_path: Path, small: Path, full: str) -> None:
     """Exit 7 with the cause; the target is as it was; with room again, the next run does the rest."""
-    shell = Shell(tmp_path, PAIRS.replace('path = "backup"', 'path = "small/backup"'))
+    shell = Shell(tmp_path, TWO_TRACKERS.replace('path = "backup"', 'path = "small/backup"'))
     if full == "state":
-        shell.file.write_text(PAIRS)
+        shell.file.write_text(TWO_TRACKERS)
         shell.environ["CWSYNC_STATE_DIR"] = str(small / "state")
         shell.state = small / "state"
     backup = "small/backup" if full == "backup" else "backup"
@@ -200,7 +186,7 @@ def test_a_full_disk(tmp_path: Path, small: Path, full: str) -> None:
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """The other way in which a disk says no, for any user: a limit on the size of files."""
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(1000)))
     limited = shell.after("ulimit -f 16")  # blocks of 512 bytes; the journal is larger
     done = limited("run --apply")
@@ -213,7 +199,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 
 def test_a_read_only_state_folder(tmp_path: Path) -> None:
     """A dry run works as ever. A run that would write says where it cannot, before it writes anything."""
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(5)))
     shell("run --apply -q")
     shell.put("home", *films(range(1, 6)))
@@ -238,7 +224,7 @@ def test_a_read_only_state_folder(tmp_path: Path) -> None:
 
 def test_a_target_folder_that_is_read_only(tmp_path: Path) -> None:
     """Nothing was written, so nothing is in doubt; the change is made when it can be."""
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(5)))
     shell("run --apply -q")
     shell.put("home", *films(range(1, 6)))
@@ -280,7 +266,7 @@ def test_a_user_whom_the_system_does_not_know(synced: Shell) -> None:
 
 def test_a_clock_that_was_moved_back(tmp_path: Path) -> None:
     """The guard trips in a dry run too; nothing is written until the clock is right again."""
-    shell = Shell(tmp_path, PAIRS)
+    shell = Shell(tmp_path, TWO_TRACKERS)
     shell.put("home", *films(range(5)))
     shell("run --apply -q")
     last = shell.pair_folder("both") / "last-run.json"

@@ -9,21 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell, film
+from support.shell import TWO_TRACKERS, Shell, film
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.ratings]
-"""
+PAIRS = TWO_TRACKERS.removesuffix("remove = true\n")
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"
 # The title, and a piece of it as a person sees it.
 TITLES = {

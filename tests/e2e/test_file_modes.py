@@ -13,22 +13,8 @@ import pytest
 from support.canary import Driver
 from support.engine import SOAK
 from support.figures import figure
-from support.shell import films, tree
+from support.shell import TWO_TRACKERS, films, tree
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.ratings]
-remove = true
-"""
 # Some of what only reads is in the long form.
 BRIEFLY = {"run", "status", "check", "explain both film", "history both", "undo both"}
 LINES = [
@@ -56,7 +42,7 @@ class House:
         self.state = folder / "state"
         self.driver = driver
         folder.mkdir(exist_ok=True)
-        (folder / "pairs.toml").write_text(PAIRS)
+        (folder / "pairs.toml").write_text(TWO_TRACKERS)
         self.rate(range(5))
 
     def rate(self, numbers: Sequence[int]) -> None:

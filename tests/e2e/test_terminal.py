@@ -9,23 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell, film, films
+from support.shell import TWO_TRACKERS, Shell, film, films
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.ratings]
-remove = true
-conflict = "skip"
-"""
+PAIRS = TWO_TRACKERS + 'conflict = "skip"\n'
 LONG = "The Assassination of Jesse James by the Coward Robert Ford and Other Rather Long Titles of Films"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 RED = "\x1b[31m"

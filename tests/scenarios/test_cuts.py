@@ -15,7 +15,8 @@ from cwsync.engine.replay import replay
 from cwsync.model import Conflict, Feature, MarkKind, Mode, Op, Outcome, Plays, Side
 from cwsync.state import PairStore, read_journal
 from support.engine import HOUR, WINDOW, World, ask_to_stop, codes, did
-from support.memory import Store, capable, shown
+from support.memory import capable, shown
+from support.scenes import in_step, one_way, two_way
 from support.world import at, listed, movie, played, rated, stopped
 
 RATINGS, WATCHLIST, HISTORY, PROGRESS = Feature.RATINGS, Feature.WATCHLIST, Feature.HISTORY, Feature.PROGRESS
@@ -23,37 +24,8 @@ AT_ONCE = timedelta(0)
 NO_DOUBLES = capable(every={"idempotent_add": False})
 
 
-def known(world: World, *features: Feature, caps=None, window: timedelta = WINDOW, **rules) -> tuple[Store, Store]:
-    """Two accounts in step, with a baseline."""
-    home, away = world.account("home", caps, staleness=window), world.account("away", caps, staleness=window)
-    for store in (home, away):
-        for n in range(1, 6):
-            store.put(RATINGS, (movie(n), rated(5, at(0))))
-            store.put(WATCHLIST, (movie(n), listed(at(0))))
-            store.put(HISTORY, (movie(n), played(at(0))))
-            store.put(PROGRESS, (movie(n), stopped(20, 100, at(0))))
-    world.pair("home", "away", *features, **({"hold_removed": AT_ONCE} | rules))
-    world.run()
-    world.clock.tick(HOUR)
-    return home, away
-
-
-def _one_way(world: World) -> None:
-    home, _ = known(world, RATINGS, mode=Mode.ONE_WAY)
-    home.put(RATINGS, (movie(7), rated(8, world.clock())))
-    home.change(RATINGS, movie(1), rated(9, world.clock()))
-    home.take(RATINGS, movie(2))
-
-
-def _two_way(world: World) -> None:
-    home, away = known(world, RATINGS, window=AT_ONCE)
-    home.put(RATINGS, (movie(7), rated(8, world.clock())))
-    away.change(RATINGS, movie(1), rated(9, world.clock()))
-    home.take(RATINGS, movie(2))
-
-
 def _conflicts(world: World) -> None:
-    home, away = known(world, RATINGS, conflict=Conflict.KEEP)
+    home, away = in_step(world, RATINGS, conflict=Conflict.KEEP)
     home.change(RATINGS, movie(1), rated(9, world.clock()))
     away.take(RATINGS, movie(1))
     home.take(RATINGS, movie(2))
@@ -68,14 +40,14 @@ def _first_run(world: World) -> None:
 
 
 def _plays(world: World) -> None:
-    home, away = known(world, HISTORY, caps=NO_DOUBLES, plays=Plays.ALL)
+    home, away = in_step(world, HISTORY, caps=NO_DOUBLES, plays=Plays.ALL)
     home.put(HISTORY, (movie(1), played(at(3))), (movie(8), played(at(4))))
     away.put(HISTORY, (movie(1), played(at(9))))
 
 
 def _watched(world: World) -> None:
     drops = capable(drops_from_watchlist=frozenset({HISTORY, RATINGS}))
-    home, _ = known(world, HISTORY, WATCHLIST, RATINGS, PROGRESS, caps=drops)
+    home, _ = in_step(world, HISTORY, WATCHLIST, RATINGS, PROGRESS, caps=drops)
     for feature, held in ((HISTORY, played(at(5))), (RATINGS, rated(7, at(5)))):
         home.put(feature, (movie(9), held))
     home.put(WATCHLIST, (movie(11), listed(at(5))))
@@ -83,8 +55,8 @@ def _watched(world: World) -> None:
 
 
 SCENES: dict[str, Callable[[World], None]] = {
-    "one-way": _one_way,
-    "two-way": _two_way,
+    "one-way": one_way,
+    "two-way": two_way,
     "conflicts": _conflicts,
     "first run": _first_run,
     "all plays": _plays,
@@ -121,7 +93,7 @@ def test_I7_cut_at_any_effect_and_run_again_ends_where_the_uncut_run_ends(tmp_pa
 def test_I8_a_play_is_never_there_twice_however_often_a_run_is_cut(tmp_path):
     """Adds are not idempotent here, and every second request is cut right behind or right before the service."""
     world = World(tmp_path)
-    home, away = known(world, HISTORY, caps=NO_DOUBLES, plays=Plays.ALL, mode=Mode.ONE_WAY)
+    home, away = in_step(world, HISTORY, caps=NO_DOUBLES, plays=Plays.ALL, mode=Mode.ONE_WAY)
     for n in range(6):
         home.put(HISTORY, (movie(1), played(at(10 + n))))
         word = ("request", "reply")[n % 2]
@@ -137,7 +109,7 @@ def test_I17_copies_that_were_all_answered_for_before_the_cut_are_proved_and_set
     proved = 0
     for n in range(1, 80):
         world = World(tmp_path / str(n))
-        home, away = known(world, RATINGS, caps=capable(every={"batch": 1}))
+        home, away = in_step(world, RATINGS, caps=capable(every={"batch": 1}))
         away.put(RATINGS, (movie(1), rated(5, at(0))))
         world.run()
         world.clock.tick(HOUR)
@@ -181,7 +153,7 @@ def test_I6_the_values_that_a_request_destroys_are_in_a_durable_journal_before_i
 
 def test_I6_the_losing_value_of_a_conflict_stays_in_the_journal_of_the_run(tmp_path):
     world = World(tmp_path)
-    home, away = known(world, RATINGS)
+    home, away = in_step(world, RATINGS)
     home.change(RATINGS, movie(1), rated(9, world.clock()))
     away.change(RATINGS, movie(1), rated(2, world.clock()))
     world.run()
@@ -206,7 +178,7 @@ async def _replay_twice(world: World):
 
 def test_I9_replaying_a_journal_twice_is_replaying_it_once(tmp_path):
     world = World(tmp_path)
-    _one_way(world)
+    one_way(world)
     world.logins["away"].lies.on_effect = world.dies_at("reply")
     assert world.cut(10_000)
     once, twice = asyncio.run(_replay_twice(world))
@@ -216,7 +188,7 @@ def test_I9_replaying_a_journal_twice_is_replaying_it_once(tmp_path):
 
 def test_I9_a_finished_journal_is_never_written_again(tmp_path):
     world = World(tmp_path)
-    _one_way(world)
+    one_way(world)
     kept: dict[str, bytes] = {}
     for n in range(4):
         world.logins["home"].store.put(RATINGS, (movie(30 + n), rated(5, world.clock())))
@@ -229,7 +201,7 @@ def test_I9_a_finished_journal_is_never_written_again(tmp_path):
 
 def test_a_secret_that_a_service_repeats_in_its_answer_is_not_kept(tmp_path):
     world = World(tmp_path)
-    _one_way(world)
+    one_way(world)
     world.logins["away"].lies.refuse = {movie(7).ids[0]: (Outcome.REJECTED, "no https://x/?access_token=nEv3r&y=1")}
     assert world.run().exit_code == 3
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -248,7 +220,7 @@ def _flips(data: bytes) -> list[int]:
 @pytest.mark.parametrize("name", ["state.json", "journal.jsonl"])
 def test_I22_a_flipped_byte_is_found_and_nothing_is_written(tmp_path, name):
     world = World(tmp_path)
-    _one_way(world)
+    one_way(world)
     world.logins["away"].lies.on_effect = world.dies_at("reply")
     assert world.cut(10_000)
     world.logins["away"].lies.on_effect = lambda _name: None
@@ -275,7 +247,7 @@ def test_I22_a_flipped_byte_is_found_and_nothing_is_written(tmp_path, name):
 @pytest.mark.parametrize("keep", [1, 60, 0.5, 0.99])
 def test_I22_a_truncated_state_is_never_an_empty_baseline(tmp_path, keep):
     world = World(tmp_path)
-    _one_way(world)
+    one_way(world)
     path = world.path("state.json")
     data = path.read_bytes()
     path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
@@ -285,7 +257,7 @@ def test_I22_a_truncated_state_is_never_an_empty_baseline(tmp_path, keep):
 
 def test_I22_an_empty_state_file_is_damage_too(tmp_path):
     world = World(tmp_path)
-    _one_way(world)
+    one_way(world)
     world.path("state.json").write_bytes(b"")
     assert world.run().exit_code == 7
 
@@ -296,7 +268,7 @@ def test_I22_an_empty_state_file_is_damage_too(tmp_path):
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_lets_the_batch_in_flight_finish_and_commits_it(tmp_path, signum, code):
     world = World(tmp_path)
-    home, away = known(world, RATINGS, WATCHLIST, caps=capable(every={"batch": 2}), window=AT_ONCE)
+    home, away = in_step(world, RATINGS, WATCHLIST, caps=capable(every={"batch": 2}), window=AT_ONCE)
     for n in range(20, 26):
         home.put(RATINGS, (movie(n), rated(5, world.clock())))
     home.put(WATCHLIST, (movie(20), listed(world.clock())))
@@ -320,7 +292,7 @@ def test_a_signal_lets_the_batch_in_flight_finish_and_commits_it(tmp_path, signu
 
 def test_a_signal_leaves_out_the_pairs_that_were_still_to_come(tmp_path):
     world = World(tmp_path)
-    home, _ = known(world, RATINGS, window=AT_ONCE)
+    home, _ = in_step(world, RATINGS, window=AT_ONCE)
     other = world.account("other")
     world.pair("home", "other", RATINGS)
     home.put(RATINGS, (movie(20), rated(5, world.clock())))
@@ -335,7 +307,7 @@ def test_a_disk_that_fails_stops_before_the_request(tmp_path):
     """No journal line, no write: where the journal cannot be made durable nothing leaves."""
     for word in ("open", "write", "fsync"):
         world = World(tmp_path / word)
-        _one_way(world)
+        one_way(world)
 
         def fail(name: str, path: Path, word: str = word) -> None:
             if name == word and path.name == "journal.jsonl":

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, cast
 
 from cwsync import provider as registry
 from cwsync.errors import CwsyncError, UnavailableError
@@ -39,7 +38,7 @@ from cwsync.model import (
     format_when,
     moment,
 )
-from cwsync.provider import Option, Provider, Services
+from cwsync.provider import Opened, Option, Provider, Services
 
 _PLAYED = frozenset({Kind.MOVIE, Kind.EPISODE})
 
@@ -132,7 +131,7 @@ def same(one: Item, other: Item) -> bool:
     return bool(set(one.coordinates()) & set(other.coordinates()))
 
 
-class Memory:
+class Memory(Opened):
     """An honest provider on the `Store` in the account's option ``store``."""
 
     capabilities: ClassVar[Capabilities] = capable()
@@ -143,15 +142,6 @@ class Memory:
         self.store = cast("Store", account.options.get("store") or self.store_of_class)
         self.account_id = ""
         self.requests = 0
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def open(self) -> None:
         await asyncio.sleep(0)
@@ -356,7 +346,7 @@ class Ghost:
         return self.reads < 0
 
 
-class Lying:
+class Lying(Opened):
     """A provider around another one that does what `lies` say, always in the same way."""
 
     capabilities: ClassVar[Capabilities]
@@ -366,15 +356,6 @@ class Lying:
 
     def __init__(self, account: AccountSpec, services: Services) -> None:
         self._inner = self.inner_class(account, services)
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     @property
     def account_id(self) -> str:

@@ -28,6 +28,22 @@ import pytest
 
 TIMEOUT_S: Final = 90.0
 
+# Two folders in step, ratings only: the pair of every test that is about something else.
+TWO_TRACKERS: Final = """\
+[accounts.home]
+provider = "tracker"
+path = "home"
+[accounts.backup]
+provider = "tracker"
+path = "backup"
+[pairs.both]
+source = "home"
+target = "backup"
+mode = "two-way"
+[pairs.both.ratings]
+remove = true
+"""
+
 
 @dataclass(frozen=True)
 class Done:

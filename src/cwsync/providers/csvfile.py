@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Final, Protocol, Self, cast
+from typing import ClassVar, Final, Protocol, cast
 
 from cwsync.errors import ConfigError, DataError
 from cwsync.model import (
@@ -32,7 +31,7 @@ from cwsync.model import (
     Snapshot,
     Undecoded,
 )
-from cwsync.provider import Option, Services
+from cwsync.provider import Opened, Option, Services
 from cwsync.providers._csvformats import FormatError, Layout, recognise
 from cwsync.providers._csvrow import Decode, RowError, row_decoder
 from cwsync.providers._localfile import collector_off, decode_utf8, digest, read_error, read_file
@@ -50,7 +49,7 @@ def _caps(feature: Feature) -> FeatureCaps:
     return FeatureCaps(read=True, kinds=kinds, scores=scores, undated=True, plays=history, stamp_moves_on_removal=True)
 
 
-class CsvFile:
+class CsvFile(Opened):
     """One file that holds one feature."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -88,15 +87,6 @@ class CsvFile:
         self._columns: Mapping[str, str] = dict(columns)
         self.account_id = "csv"
         self.requests = 0
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def open(self) -> None:
         """Look whether there is a file. Raises `DataError` when there is none."""

@@ -12,19 +12,17 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.http import Bucket, Http
 from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
-from cwsync.provider import Option, Person, Services
+from cwsync.provider import Opened, Option, Person, Services
 from cwsync.providers._plexcache import IdCache
 from cwsync.providers._plexcaps import CAPABILITIES
 from cwsync.providers._plexcloud import Watchlist
@@ -51,7 +49,7 @@ CLOUD: Final = {
 }
 
 
-class Plex:
+class Plex(Opened):
     """One user at one server. `requests` counts those of this object, at all hosts."""
 
     capabilities: ClassVar[Capabilities] = CAPABILITIES
@@ -90,18 +88,6 @@ class Plex:
         self.account_id = ""
         self.requests = 0
         self._server_only = False
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.aclose)
-            await self.open()
-            stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     # --- opening ----------------------------------------------------------------------------------
 

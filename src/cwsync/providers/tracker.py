@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from cwsync import files
 from cwsync.errors import ConfigError, DataError, UnavailableError
@@ -32,7 +31,7 @@ from cwsync.model import (
     Snapshot,
     Undecoded,
 )
-from cwsync.provider import Option, Services
+from cwsync.provider import Opened, Option, Services
 from cwsync.providers._localfile import collector_off, dangling, decode_utf8, digest, read_error, read_file
 from cwsync.providers._trackerblock import BlockDecoder
 from cwsync.providers._trackeredit import edit
@@ -67,7 +66,7 @@ def _caps(kinds: frozenset[Kind], *, scores: tuple[int, ...] = (), history: bool
     )
 
 
-class Tracker:
+class Tracker(Opened):
     """One folder. Knows nothing of networks, so `requests` stays 0."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -95,15 +94,6 @@ class Tracker:
         self._folder = self._path
         self.account_id = ""
         self.requests = 0
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def open(self) -> None:
         """Find the folder. Raises `DataError` for one that is no folder or cannot be listed."""

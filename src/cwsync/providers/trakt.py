@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from cwsync.errors import UnavailableError
 from cwsync.model import AccountSpec, Capabilities, Change, Fact, Feature, FeatureCaps, Kind, Receipt, Snapshot
-from cwsync.provider import Finding, Option, Person, Services
+from cwsync.provider import Finding, Opened, Option, Person, Services
 from cwsync.providers._traktapply import Writer
 from cwsync.providers._traktcalls import OPTIONS, Calls, address_of
 from cwsync.providers._traktlogin import login
@@ -41,7 +40,7 @@ def _fact(text: str, source: str) -> Fact:
     return Fact(text, source, _CHECKED)
 
 
-class Trakt:
+class Trakt(Opened):
     """One account at Trakt."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -110,15 +109,6 @@ class Trakt:
         self._member = Membership("", {}, once=False, vip=False)
         self.account_id = ""
         self.requests = 0
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def open(self) -> None:
         """Learn who we are and what the account may hold: one request."""

@@ -94,6 +94,7 @@ class Locks:
         except OSError as error:
             raise files.disk_error(error, path) from error
         except NotImplementedError as error:
+            # What the library says of a file system without locks of the kernel.
             raise _no_kernel_locks(path) from error
         with contextlib.ExitStack() as stack:
             stack.callback(lock.release, force=True)
