@@ -572,9 +572,28 @@ def test_where_a_stamp_cannot_be_read_no_other_batch_leaves_and_what_was_answere
             raise UnavailableError("it is down")
         return await Sly.watermark(self, feature)
 
-    world.oddly("away", apply=apply, watermark=watermark, capabilities=capable(every={"batch": 1}))
+    # Only where a stamp stands for the whole content is it asked for after a write: it can prove something there.
+    caps = capable(every={"batch": 1}, exact_watermark=when == "after the first batch")
+    world.oddly("away", apply=apply, watermark=watermark, capabilities=caps)
     report = world.run()
     sent = 1 if when == "after the first batch" else 0
     assert (len(calls), report.exit_code) == (sent, 75)
     assert [one.outcome for one in report.changes] == [Outcome.CONFIRMED] * sent + [Outcome.NOT_SENT] * (3 - sent)
     assert len(away.rows[RATINGS]) == len(world.rows(RATINGS)) == sent
+
+
+@pytest.mark.parametrize(("exact", "asked"), [(True, 4), (False, 1)])
+def test_a_stamp_is_asked_for_after_a_write_only_where_it_proves_something(world, exact, asked):
+    """Three batches. A stamp costs Plex four requests; one that is no digest of everything says nothing of a batch."""
+    home, _ = world.account("home", staleness=WINDOW), world.account("away", staleness=WINDOW)
+    home.put(RATINGS, *((movie(n), rated(5)) for n in range(1, 4)))
+    world.pair("home", "away", RATINGS, guards=WIDE)
+    stamps: list[Feature] = []
+
+    async def watermark(self: Sly, feature: Feature) -> str | None:
+        stamps.append(feature)
+        return await Sly.watermark(self, feature)
+
+    world.oddly("away", watermark=watermark, capabilities=capable(every={"batch": 1}, exact_watermark=exact))
+    assert len(did(world.run())) == 3
+    assert len(stamps) == asked

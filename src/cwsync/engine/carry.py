@@ -104,7 +104,12 @@ class Carrier:
         return moved | {id(change) for change in gone if change.origin is None and found.any(change)}
 
     async def _stamp(self, provider: Provider, feature: Feature) -> str | None:
-        """The stamp after a write. Without it the answers still count; only nothing more is sent."""
+        """The stamp after a write, where it can prove something: that a later batch, which was cut, never landed.
+
+        Without it the answers still count; only nothing more is sent.
+        """
+        if not provider.capabilities.exact_watermark:
+            return None
         try:
             return await provider.watermark(feature)
         except CwsyncError as error:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import capabilities_of, fingerprint
-from cwsync.engine.sides import Sides, watermarks
+from cwsync.engine.sides import Sides, together, watermarks
 from cwsync.model import Capabilities, Class, Feature, FeatureSpec, PairSpec, Row, Side
 from cwsync.planner.plan import FeaturePlan, Question
 from cwsync.planner.write import kinds_of
@@ -52,7 +52,7 @@ async def unchanged(
     if evidence is None or evidence.checksum != state.checksum:
         return {}
     caps = capabilities_of(pair)
-    found = {}
+    candidates: dict[Feature, FeatureEvidence] = {}
     for spec in specs:
         known, baseline = evidence.features.get(spec.feature), state.features.get(spec.feature)
         if known is None or baseline is None or not _trusted(known, pair, spec, caps, now):
@@ -61,10 +61,13 @@ async def unchanged(
             continue
         if any(baseline.account_ids.get(side) != sides[side].account_id for side in Side):
             continue
-        marks = await watermarks(sides, spec.feature)
-        if all(marks[side] is not None and marks[side] == known.watermarks.get(side) for side in Side):
-            found[spec.feature] = known
-    return found
+        candidates[spec.feature] = known
+    marks = await together([watermarks(sides, feature) for feature in candidates])
+    return {
+        feature: known
+        for (feature, known), seen in zip(candidates.items(), marks, strict=True)
+        if all(seen[side] is not None and seen[side] == known.watermarks.get(side) for side in Side)
+    }
 
 
 def _trusted(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 from cwsync.engine.options import Home
 from cwsync.engine.services import services_for
@@ -15,6 +16,7 @@ from cwsync.provider import Provider, provider_class
 from cwsync.state import Locks
 
 Sides = Mapping[Side, Provider]
+_T = TypeVar("_T")
 Reading = dict[Side, Snapshot] | CwsyncError
 
 
@@ -39,7 +41,7 @@ async def opened(pair: PairSpec, home: Home, locks: Locks | None = None) -> Asyn
             )
             stack.push_async_callback(provider.aclose)
             sides[side] = provider
-        await _all([sides[side].open() for side in Side])
+        await together([sides[side].open() for side in Side])
         _refuse_twins(pair, sides)
         yield sides
 
@@ -55,12 +57,14 @@ def _refuse_twins(pair: PairSpec, sides: Sides) -> None:
         )
 
 
-async def _all(steps: Sequence[object]) -> None:
-    """Run steps together; the first `CwsyncError` (in the order of `steps`) is raised as it is."""
-    results = await asyncio.gather(*steps, return_exceptions=True)  # type: ignore[call-overload]
-    for result in results:
+async def together(steps: Sequence[Awaitable[_T]]) -> list[_T]:
+    """Run steps at once, all to their end. The first error (in the order of `steps`) is raised as it is."""
+    done: list[_T] = []
+    for result in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+        done.append(result)
+    return done
 
 
 async def read_all(
