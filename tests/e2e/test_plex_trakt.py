@@ -4,163 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cwsync.model import Entry, Feature, Item, Play, Rated
-from cwsync.model import Listed as OnList
-from cwsync.state import Locks, RunInfo, TokenStore
+from cwsync.model import Feature
 from simulators.both import Both
 from simulators.library import Library
-from simulators.trakt import CLIENT_SECRET
-from simulators.trakt_account import logged_in
-from simulators.trakt_titles import Title
 from support import world
-from support.desk import DeskShell, Warm
+from support.desk import Warm
 from support.httpserver import Server, drop_after, hold
-from support.shell import Done, finish, until
-
-PAIR = """
-[pairs.both]
-source = "plex"
-target = "trakt"
-mode = "{mode}"
-{features}
-"""
-FEATURES = ("history", "ratings", "watchlist")
-FILMS = range(1, 31)
-
-
-class House:
-    """Somebody with a server, an account at Trakt, and one pair of them that is called `both`."""
-
-    def __init__(
-        self,
-        both: Both,
-        folder: Path,
-        mode: str = "two-way",
-        features: Sequence[str] = FEATURES,
-        *,
-        warm: Warm,
-    ) -> None:
-        self.both = both
-        self.plex, self.trakt, self.owner = both.plex.world, both.trakt, both.owner
-        tables = "\n".join(f'[pairs.both.{name}]\nremove = true\nhold_removed = "0s"' for name in features)
-        text = both.accounts() + PAIR.format(mode=mode, features=tables)
-        self.shell = DeskShell(folder, text, warm)
-        secret = folder / "trakt.secret"
-        secret.write_text(CLIENT_SECRET)
-        secret.chmod(0o600)
-        both.know(world.movie(n) for n in FILMS)
-        both.know(world.episode(1, 1, n) for n in range(1, 11))
-
-    # --- logging in -----------------------------------------------------------------------------
-
-    def login(self) -> House:
-        """As a person does."""
-        with self.both.person():
-            for name in ("plex", "trakt"):
-                with self.shell.start(f"auth login {name}") as process:
-                    done = finish(process)
-                assert done.code == 0, done.err
-                self.secret_free(done)
-        self.both.calls()
-        return self
-
-    def logged_in(self) -> House:
-        """As if somebody had: a token of the owner in the file, and one of Trakt in the store."""
-        text = self.shell.file.read_text().replace("[accounts.plex]", "[accounts.plex]\n" + self._direct())
-        self.shell.file.write_text(text)
-        self.shell.environ["PLEX_TOKEN"] = self.owner.token
-        tokens = logged_in(self.trakt).tokens
-        assert tokens is not None
-        name = f"trakt:{self.trakt.user.settings()['user']['ids']['uuid']}"
-        info = RunInfo("test", datetime.now(UTC))
-        with Locks(self.shell.state, ["account-trakt"], 0.0, info) as locks:
-            given = {one: getattr(tokens, one) for one in tokens.__dataclass_fields__}
-            TokenStore(self.shell.state).save(type(tokens)(**given | {"account": "trakt", "account_id": name}), locks)
-        return self
-
-    def _direct(self) -> str:
-        return f'url = "{self.both.plex.pms.url}"\ntoken = {{ env = "PLEX_TOKEN" }}'
-
-    # --- running --------------------------------------------------------------------------------
-
-    def run(self, line: str = "run --apply", code: int = 0) -> Any:
-        """A run, and what it says of the pair."""
-        done = self.shell(f"{line} --json")
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        self.secret_free(done)
-        self.once()
-        return done.pair
-
-    def secret_free(self, done: Done) -> None:
-        assert done.clean()
-        secrets = [CLIENT_SECRET, self.owner.token, *self.trakt.access, *self.trakt.refresh]
-        assert not [secret for secret in secrets if secret in done.out + done.err]
-
-    # --- both sides -----------------------------------------------------------------------------
-
-    def at_plex(self, feature: Feature, *items: Item) -> None:
-        self.both.shelf.hold(self.owner, [Entry(item, value(feature)) for item in items])
-
-    def at_trakt(self, feature: Feature, *items: Item) -> None:
-        self.trakt.put(feature, [Entry(item, value(feature)) for item in items])
-
-    def title(self, item: Item) -> Title:
-        found = self.trakt.titles.of(item)
-        assert found is not None
-        return found
-
-    def row(self, item: Item) -> Any:
-        return self.both.shelf.row(item)
-
-    @property
-    def seen(self) -> tuple[set[str], set[str]]:
-        """The titles that are watched at Plex and at Trakt."""
-        views = self.both.shelf.states(Feature.HISTORY, self.owner)
-        return set(views), {str(one.title.name) for one in list(self.trakt.user.history.values())}
-
-    @property
-    def ratings(self) -> tuple[dict[str, object], dict[str, object]]:
-        """The ratings at Plex and at Trakt, by title."""
-        there: dict[str, object] = {str(one.title.name): one.value for one in self.trakt.user.ratings.values()}
-        return self.both.shelf.states(Feature.RATINGS, self.owner), there
-
-    @property
-    def listed(self) -> tuple[set[str], set[str]]:
-        """The watchlists at Plex and at Trakt."""
-        here = {self.plex.catalogue[name].title for name in self.owner.watchlist}
-        return here, {str(one.title.name) for one in self.trakt.user.watchlist.values()}
-
-    def once(self) -> None:
-        """No title has a play twice, on either side."""
-        assert set(self.both.shelf.states(Feature.HISTORY, self.owner).values()) <= {1}
-        plays = Counter(one.title.key for one in self.trakt.user.history.values())
-        assert set(plays.values()) <= {1}
-
-
-def value(feature: Feature) -> Play | Rated | OnList:
-    """What somebody did in May."""
-    at = datetime(2024, 5, 4, 20, 15, 30, tzinfo=UTC)
-    return {Feature.HISTORY: Play(at), Feature.RATINGS: Rated(80, at)}.get(feature, OnList(at))  # type: ignore[return-value]
-
-
-def films(*numbers: int) -> list[Item]:
-    return [world.movie(n) for n in numbers]
-
-
-def episodes(*numbers: int) -> list[Item]:
-    return [world.episode(1, 1, n) for n in numbers]
-
-
-def names(*numbers: int) -> set[str]:
-    return {f"Film {n}" for n in numbers}
+from support.plextrakt import House, fill, films, names
+from support.shell import finish, until
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +36,6 @@ def both() -> Iterator[Both]:
 @pytest.fixture
 def house(both: Both, tmp_path: Path, warm: Warm) -> House:
     return House(both, tmp_path, warm=warm).logged_in()
-
-
-def fill(house: House) -> None:
-    house.at_plex(Feature.HISTORY, *films(1, 2, 3, 4), *episodes(1, 2))
-    house.at_plex(Feature.RATINGS, *films(1, 2))
-    house.at_plex(Feature.WATCHLIST, *films(20, 21))
-    house.at_trakt(Feature.HISTORY, *films(4, 5), *episodes(2, 3))
-    house.at_trakt(Feature.RATINGS, *films(2, 5))
-    house.at_trakt(Feature.WATCHLIST, *films(21, 22))
 
 
 def test_from_the_first_login_to_changes_on_both_sides(both: Both, tmp_path: Path, warm: Warm) -> None:

@@ -208,6 +208,18 @@ def test_a_wait_longer_than_the_deadline_is_not_begun(server, time):
     assert time.slept == []
 
 
+def test_a_call_beside_one_that_was_told_to_wait_for_an_hour_waited_for_all_of_its_deadline(server, time):
+    server.fault(status(429, retry_after="3600"), times=None)
+
+    async def two(http: Http) -> None:
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match=r"asked us to slow down, for 3,600 s$"):
+                await http.get("/list")
+
+    run(two, server, clock=time.clock, sleep=time.sleep)
+    assert (time.slept, len(server.log)) == ([], 1)
+
+
 def test_the_deadline_ends_the_repetitions(server, time):
     server.fault(status(503, retry_after="50"), times=None)
     with pytest.raises(UnavailableError):

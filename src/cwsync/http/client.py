@@ -235,6 +235,8 @@ class Http:
         """One try, when its turn has come. Raises `_AgainError`, or `WireError` for what is not tried again."""
         async with self._gate:
             while (pause := self._resume_at - self._clock()) > 0:
+                if pause > self._left(request):
+                    raise _slow_down(pause)
                 await self._sleep(pause)
             if (bucket := self._buckets[request.write]) is not None:
                 await bucket.take()
@@ -259,7 +261,7 @@ class Http:
         status = answer.status
         asked = retry_after(answer.headers, datetime.now(UTC))
         if status == 429 and request.refused:
-            self._resume_at = max(self._resume_at, self._clock() + min(asked or 0.0, self._deadline_s))
+            self._resume_at = max(self._resume_at, self._clock() + (asked or 0.0))
             raise _AgainError(WireError("asked us to slow down", sent=False), asked)
         if status in _BUSY and request.safe:
             raise _AgainError(WireError(f"answered {status}", sent=True, status=status), asked)
@@ -307,6 +309,10 @@ class Http:
             traffic.add(f"{request.method} {parts.path}", size, call.ms)
         told = call.status if call.status is not None else "no answer"
         _log.debug("%s: %s %s -> %s, %d bytes, %d ms", self.account_name, call.method, path, told, size, call.ms)
+
+
+def _slow_down(seconds: float) -> WireError:
+    return WireError(f"asked us to slow down, for {seconds:,.0f} s", sent=False)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -101,6 +101,8 @@ class Plex(Opened):
             self._library = library = Library(pms, self._libraries)
             if not self._direct:
                 await self._proved(library, pms, cloud)
+            elif self._libraries:
+                await library.sections()  # a name that is wrong ends all of the run, not the features that need it
         finally:
             self._count()
         self._finder = Finder(library)
