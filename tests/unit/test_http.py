@@ -358,6 +358,12 @@ def test_a_provider_may_judge_a_refusal_itself(server, time):
     assert time.slept == []
 
 
+def test_a_provider_may_judge_a_refused_read_itself(server, time):
+    server.fault(status(429, {"error": "quota"}), times=None)
+    answer = run(lambda http: http.get("/list", repeat_refused=False), server, clock=time.clock, sleep=time.sleep)
+    assert (answer.status, answer.json(), len(server.log), time.slept) == (429, {"error": "quota"}, 1, [])
+
+
 @pytest.mark.parametrize("fault", [drop_after(), instead(502), status(503)], ids=["lost", "502", "503"])
 def test_an_idempotent_write_is_repeated_like_a_read(server, time, fault):
     server.fault(fault)

@@ -140,15 +140,23 @@ class Http:
             raise ConfigError(f"fingerprint {error}", where=f"accounts.{account_name}") from None
         self._wire = Wire(at_once=at_once, timeout_s=timeout_s, max_bytes=max_bytes, ca_file=ca_file, fingerprint=pin)
 
-    async def get(self, url: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeat_refused: bool = True,
+    ) -> Answer:
         """Read. Repeats a failed connection, a lost answer, 408, 429 and 502 to 504 (520 to 524) while time is left.
 
+        With `repeat_refused` false a 429 is the answer: for services where its body tells what to do.
         Gives every other status for the provider to judge. Raises `UnavailableError` when tries or
         time ran out, for a redirect, for an address that is not ours, and for a body that is too large.
         """
         both = {**self.headers, **(headers or {})}
         address = self._address(url, params)
-        return await self._call(_Request("GET", address, both, None, write=False, safe=True, refused=True))
+        return await self._call(_Request("GET", address, both, None, write=False, safe=True, refused=repeat_refused))
 
     async def write(
         self,
