@@ -69,9 +69,10 @@ class Wire:
 
         sent = False
 
-        async def trace(event: str, _info: Mapping[str, Any]) -> None:
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
             nonlocal sent
-            sent = sent or event in _SENDING
+            # Asking a proxy for a tunnel sends nothing of ours to the service.
+            sent = sent or (event in _SENDING and info["request"].method != b"CONNECT")
 
         waits = {"connect": self._connect_s, "read": limit_s, "write": limit_s, "pool": limit_s}
         common = {"Accept": "application/json", "Accept-Encoding": "gzip"}
