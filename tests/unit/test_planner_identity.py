@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Entry, Item, Kind, Match, Side, Undecoded
+from cwsync.model import Entry, Item, Kind, Match, Parked, Side, Undecoded
 from support.planning import NOW, baseline, episode, film, ids, planned, row, score, snapshot, words
 
 EIGHT, SIX = score(8), score(6)
@@ -276,6 +276,19 @@ def test_a_row_that_lost_its_ids_protects_what_it_may_be(row_without_ids, protec
         baseline([row(heat, score(8), score(8)), row(room, score(5), score(5))]),
     )
     assert words(plan) == ([] if protects else ["-target 1"])
+
+
+def test_a_refused_add_beside_a_row_without_ids_was_undecided_for_ever():
+    """The target never had it, so it does not seem gone from there: it waits for its next try."""
+    heat = film("imdb:1", "Heat", 1995)
+    parked = Parked(Side.TARGET, "not_found", 1, NOW + timedelta(hours=1))
+    plan = planned(
+        snapshot([(heat, score(8))]),
+        snapshot([(Item(Kind.MOVIE, (), "Heat", 1995), score(8))]),
+        baseline([replace(row(heat, None, None), parked=parked)]),
+    )
+    assert sorted(note.code for note in (*plan.holds, *plan.skips)) == ["no-ids", "parked"]
+    assert not any(note.undecided for note in (*plan.holds, *plan.skips))
 
 
 def test_what_was_linked_by_title_once_is_remembered_as_such():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -240,7 +240,12 @@ def _group(numbers: list[int], nodes: list[Node], bounds: list[int], how: str) -
 def _is_missed(group: _Group, side: Side) -> bool:
     """Whether a record that a side had seems gone from it. Lingering rows come last, when all else is known."""
     entries = group.source if side is Side.SOURCE else group.target
-    return not entries and any(row.value(side) is not None for row in group.rows)
+    return not entries and _known_on(group.rows, side)
+
+
+def _known_on(rows: Iterable[Row], side: Side) -> bool:
+    """Whether the baseline saw a record on a side."""
+    return any(row.value(side) is not None for row in rows)
 
 
 def _record(group: _Group) -> Record:
@@ -368,8 +373,8 @@ def _spot_nameless(records: list[Record]) -> None:
         if not wanted:
             continue
         for record in records:
-            if not record.rows or record.entries(side) or side in record.blind:
-                continue
+            if record.entries(side) or side in record.blind or not _known_on(record.rows, side):
+                continue  # it does not seem gone from there: it never was there
             years = wanted.get((record.item.kind, _label(record.item)), set())
             fits = record.item.year in years or None in years or (years and record.item.year is None)
             if fits or (record.item.kind, "") in wanted:
