@@ -10,10 +10,11 @@ import pytest
 from cwsync.model import Feature, Mode, Op, Outcome, Play, Plays
 from support.engine import HOUR, MINUTE, WINDOW, World, codes, did
 from support.memory import Store, capable, shown
-from support.world import at, movie, played
+from support.world import at, episode, movie, played
 
 HISTORY = Feature.HISTORY
 FILM = movie(1)
+PLACED = episode(1, 1, 2, own=False)
 ONCE_MORE = "+target Film 1 (1951) confirmed"
 
 
@@ -78,6 +79,24 @@ def test_a_new_play_is_believed_at_the_second_look(world, plays):
     assert codes(world.run().holds) == ["first-seen"]
     world.clock.tick(MINUTE)
     assert did(world.run()) == [ONCE_MORE]
+
+
+@pytest.mark.parametrize("plays", Plays)
+def test_a_play_of_an_episode_known_by_its_place_alone_was_new_at_every_look(world, plays):
+    """Its key has a ``#`` of its own (``tvdb_show:9#s1e2@...``): what was seen or refused of it was forgotten."""
+    home, _away = watched(world, plays, hold_new=10 * MINUTE)
+    home.take(HISTORY, FILM)
+    home.put(HISTORY, (PLACED, played(at(3))))
+    assert codes(world.run().holds) == ["first-seen"]
+    rows = len(world.rows(HISTORY))
+    world.clock.tick(11 * MINUTE)
+    world.logins["away"].lies.refuse = {PLACED.tokens()[0]: (Outcome.NOT_FOUND, "no-such-title")}
+    refused = world.run()
+    assert [one.outcome for one in refused.changes] == [Outcome.NOT_FOUND]
+    for _ in range(3):
+        world.clock.tick(5 * MINUTE)
+        waiting = world.run()
+        assert (did(waiting), codes(waiting.skips), len(world.rows(HISTORY))) == ([], ["parked"], rows)
 
 
 @pytest.mark.parametrize("plays", Plays)

@@ -97,13 +97,19 @@ def _take(rows: list[Row], key: str, source: _Copies | None, target: _Copies | N
             return rows.pop(index)
     names = [_play_key(key, play[0].value.at) for play in (source, target) if play is not None]
     for index, row in enumerate(rows):
-        if not row.agreed and row.key.partition("#")[0] in names:
+        if not row.agreed and _unnumbered(row.key) in names:
             return rows.pop(index)
     return None
 
 
 def _play_key(key: str, at: When) -> str:
     return f"{key}@{format_when(at) or 'unknown'}"
+
+
+def _unnumbered(key: str) -> str:
+    """The key of a play without the number that tells it from others of its time; an episode's own has a ``#`` too."""
+    title, at, when = key.rpartition("@")
+    return f"{title}{at}{when.partition('#')[0]}"
 
 
 def _holds(row: Row, side: Side, play: _Copies | None) -> bool:
