@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -214,15 +214,47 @@ def test_a_refused_record_is_parked_and_tried_again_after_longer_and_longer_wait
     assert did(first) == ["+target Film 1 (1951) 8 not_found", "+target Film 3 (1953) 7 confirmed"]
     assert first.exit_code == 3
     for hours in (1, 6, 24, 72, 168, 168):
-        world.clock.tick(hours * HOUR - MINUTE)
+        until = next_try(world, 1)
+        assert hours * HOUR / 2 <= until - world.clock() <= hours * HOUR * 1.5
+        assert (until - datetime(1970, 1, 1, tzinfo=UTC)) % (hours * HOUR) == timedelta(0)
+        world.clock.tick(until - world.clock() - MINUTE)
         waiting = world.run()
         assert (did(waiting), codes(waiting.skips)) == ([], ["parked"]), hours
         world.clock.tick(MINUTE)
         assert did(world.run()) == ["+target Film 1 (1951) 8 not_found"], hours
     lies.refuse = {}
-    world.clock.tick(8 * DAY)
+    world.clock.tick(11 * DAY)
     assert did(world.run()) == ["+target Film 1 (1951) 8 confirmed"]
     assert codes(world.run().skips) == []
+
+
+def next_try(world: World, n: int) -> datetime:
+    (parked,) = [row.parked for row in world.rows(RATINGS).values() if row.item.ids == movie(n).ids]
+    assert parked is not None
+    return parked.until
+
+
+def test_two_episodes_of_one_file_that_were_refused_one_by_one_were_never_tried_together(world):
+    """A service that takes two records only together: each was tried while the other one waited."""
+    home, away = slow(world)
+    inner = world.logins["away"].provider.apply
+
+    async def apply(self: Sly, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        if 0 < len(changes) < 2:
+            return [Receipt(change, Outcome.REJECTED, "multi-episode") for change in changes]
+        answers: list[Receipt] = await inner(self, feature, changes)
+        return answers
+
+    world.oddly("away", apply=apply)
+    home.put(RATINGS, (movie(3), rated(8)))
+    world.run()
+    world.clock.tick(20 * MINUTE)
+    home.put(RATINGS, (movie(4), rated(7)))
+    world.run()
+    for _ in range(48):
+        world.clock.tick(HOUR)
+        world.run()
+    assert {movie(3).ids, movie(4).ids} <= {row.item.ids for row in away.rows[RATINGS]}
 
 
 def test_I17_what_failed_keeps_its_baseline_and_the_others_commit(world):

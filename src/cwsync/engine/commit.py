@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cwsync.engine.carry import Carried
 from cwsync.engine.questions import fingerprint
@@ -26,6 +26,7 @@ from cwsync.planner.plan import FeaturePlan, Question, standing
 # A record that was refused is tried again after these waits; the last one goes on for ever.
 _PARKING = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3), timedelta(days=7))
 _MEMORY = timedelta(days=7)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def committed(
@@ -82,10 +83,20 @@ def _parked(before: Baseline, receipts: Sequence[Receipt], now: datetime) -> dic
         change = receipt.change
         row = before.rows.get(change.key)
         tries = row.parked.tries + 1 if row and row.parked else 1
-        until = now + _PARKING[min(tries, len(_PARKING)) - 1]
+        until = _next_try(now, _PARKING[min(tries, len(_PARKING)) - 1])
         code = receipt.code or receipt.outcome.value
         found[change.key] = change.item, Parked(change.side, code, tries, until, receipt.detail)
     return found
+
+
+def _next_try(now: datetime, step: timedelta) -> datetime:
+    """When a refused record is tried again: after half of `step` to one and a half, on a multiple of it since 1970.
+
+    What was refused at different times falls due together. Some records are only taken together: two
+    episodes in one file are marked both or not at all.
+    """
+    past = (now + step / 2 - _EPOCH) % step
+    return now + step / 2 + (step - past if past else timedelta(0))
 
 
 def swept(baseline: Baseline, now: datetime) -> Baseline:
