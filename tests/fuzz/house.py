@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +78,8 @@ class Told:
         assert "Traceback" not in both, self
         assert "bug in cwsync" not in both, self
         assert CANARY not in both, self
-        # Behind an option that takes a value, `--json` is that value.
-        words = [word for before, word in zip(("", *self.argv), self.argv, strict=False) if before not in TAKES]
-        if "--json" in words and "--" not in self.argv:
+        words = _no_values(self.argv)
+        if "--json" in words and "--" not in self.argv and "-V" not in words:
             self._check_json()
         elif self.code in (2, 7) and "FAILED" not in self.out:  # `check` says it in its table
             assert "error: " in self.err, self
@@ -94,6 +93,16 @@ class Told:
         else:
             error = json.loads(self.err.splitlines()[-1])["error"]
             assert error["message"], self
+
+
+def _no_values(argv: Sequence[str]) -> list[str]:
+    """The words but for the values of options: behind `-c`, `--json` is the name of a file."""
+    words, rest = [], iter(argv)
+    for word in rest:
+        words.append(word)
+        if word in TAKES:
+            next(rest, None)
+    return words
 
 
 class House:
