@@ -325,6 +325,20 @@ def test_a_drop_that_our_own_write_caused_is_not_a_users_removal(world, pairs):
     assert not _listed(away, TWO), "the user's own removal still goes through"
 
 
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_the_last_film_of_a_list_that_our_own_write_took_off_stopped_the_pair(world, pairs):
+    """Nobody has to accept a list that is empty because of what was watched; one that is empty for no reason, yes."""
+    home, away = watching(world, pairs=pairs)
+    for store in (home, away):
+        store.take(WATCHLIST, TWO)
+    world.run_all()
+    home.put(HISTORY, (ONE, played(at(0))))
+    for _ in range(4):
+        world.clock.tick(10 * MINUTE)
+        assert {one.exit_code for one in world.run_all().pairs} == {0}
+    assert (_listed(home, ONE), _listed(away, ONE)) == (True, False)
+
+
 def test_I7_a_cut_run_remembers_what_its_writes_made_the_service_drop(world, tmp_path):
     for n in range(1, 60):
         place = World(tmp_path / str(n))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cwsync.model import Baseline, Change, Feature, Guard, GuardSpec, Op, Removal, Side, Snapshot
+from cwsync.model import Baseline, Change, Feature, Guard, GuardSpec, MarkKind, Op, Removal, Row, Side, Snapshot
 
 _CLOCK = timedelta(seconds=300)
 _DAY = timedelta(hours=24)
@@ -105,13 +105,21 @@ def _complete(facts: Facts, side: Side) -> Guard | None:
 
 
 def _empty(facts: Facts, side: Side) -> Guard | None:
-    snapshot, had = facts.snapshots[side], facts.baseline.count(side)
-    if not facts.usable or not had or not snapshot.complete or snapshot.entries or snapshot.undecoded:
+    snapshot = facts.snapshots[side]
+    if not facts.usable or not snapshot.complete or snapshot.entries or snapshot.undecoded:
+        return None
+    # What a service takes off by itself, because of a write of ours, is no reason to wonder.
+    had = sum(row.value(side) is not None and not _taken_off(row, side) for row in facts.baseline.rows.values())
+    if not had:
         return None
     if facts.feature is Feature.PROGRESS and had <= facts.spec.free_removes:
         return None  # the last started film was finished: that is what progress is for
     numbers = f"{facts.names[side]} is empty, and held {had} records"
     return Guard("empty", facts.feature, side, numbers, "if it was emptied on purpose, accept", holds=True)
+
+
+def _taken_off(row: Row, side: Side) -> bool:
+    return row.mark is not None and row.mark.kind is MarkKind.EFFECT and row.mark.side is side
 
 
 def _overlap(facts: Facts, side: Side) -> Guard | None:
