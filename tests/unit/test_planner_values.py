@@ -214,6 +214,17 @@ def test_progress(source, target, mode, expected):
     assert words(planned(side(source), side(target), mode=mode)) == expected
 
 
+@pytest.mark.parametrize("lost", Side)
+def test_a_position_too_near_the_start_was_removed_though_nobody_ever_agreed_on_it(lost):
+    """Only the other side ever had one that counts, and it is gone there."""
+    sides = {lost: snapshot([], Feature.PROGRESS), lost.other: snapshot([(HEAT, at(30))], Feature.PROGRESS)}
+    known = row(HEAT, *(at(600) if side is lost else None for side in Side))
+    plan = planned(
+        sides[Side.SOURCE], sides[Side.TARGET], baseline([known], Feature.PROGRESS), hold_removed=timedelta(0)
+    )
+    assert (words(plan), plan.holds, plan.conflicts) == ([], (), ())
+
+
 def test_small_steps_add_up_to_a_change():
     base = baseline([row(HEAT, at(600), at(600))], Feature.PROGRESS)
 

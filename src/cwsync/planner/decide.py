@@ -208,9 +208,12 @@ def _meaningful(sight: Sight, side: Side, rules: Rules) -> Delta:
     return Delta.NONE if sight.row.value(side) is None else Delta.DELETED
 
 
-def _spread(sight: Sight, side: Side, moved: Delta, rules: Rules) -> Want:
+def _spread(sight: Sight, side: Side, moved: Delta, rules: Rules) -> Answer:
     """One side moved: the other follows."""
     here, known = rules.names[side], sight.row.value(side) is not None
+    if moved is Delta.DELETED and sight.row.value(side.other) is None:
+        # What the other side has is too near an end to count, and nobody ever agreed on it there.
+        return _same(sight, "not-progress: too near the start or the end")
     if moved is Delta.DELETED:
         return Want(side.other, None, f"gone: from {here}")
     return Want(side.other, sight.value(side), f"{'changed' if known else 'new'}: on {here}")
