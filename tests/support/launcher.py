@@ -39,8 +39,8 @@ class Gated(Tracker):
         gate = Path(GATES, step)
         if gate.exists():
             note(f"at {step}", self._folder.name)
-        while gate.exists():
-            if gate.read_bytes() == b"hard":
+        while (shut := _shut(gate)) is not None:
+            if shut == b"hard":
                 time.sleep(0.005)  # noqa: ASYNC251 - deaf on purpose
             else:
                 await asyncio.sleep(0.005)
@@ -54,6 +54,14 @@ class Gated(Tracker):
         receipts = await super().apply(feature, changes)
         await self._pass("applied")
         return receipts
+
+
+def _shut(gate: Path) -> bytes | None:
+    """What is in a gate; None when it is open. It may be opened at any moment."""
+    try:
+        return gate.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def note(step: str, about: str) -> None:
