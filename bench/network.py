@@ -54,14 +54,10 @@ LARGE = World(10_000, 500, 60, first=75, cpu=5.0, rss=150)
 
 
 class Servers:
-    """The services, in their process."""
+    """The services, in their process; `script` is the program."""
 
-    def __init__(self, world: World) -> None:
-        words = [
-            sys.executable,
-            str(ROOT / "bench" / "servers.py"),
-            *map(str, (world.films, world.shows, world.episodes)),
-        ]
+    def __init__(self, world: World, script: str = "servers.py") -> None:
+        words = [sys.executable, str(ROOT / "bench" / script), *map(str, (world.films, world.shows, world.episodes))]
         env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
         self._process = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from mediabrowser import mediabrowser
 from network import network
 
 CONFIG = """\
@@ -43,7 +44,17 @@ remove = true
 """
 
 
-CHOICES = ("start", "1000", "10000", "100000", "200000", "plex-trakt", "plex-trakt-large")
+CHOICES = (
+    "start",
+    "1000",
+    "10000",
+    "100000",
+    "200000",
+    "plex-trakt",
+    "plex-trakt-large",
+    "jellyfin-emby",
+    "jellyfin-emby-large",
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +177,8 @@ def main() -> None:
             bench_size(options.cwsync, count, options.runs if count <= 10_000 else min(options.runs, 5))
     if options.only in (None, "plex-trakt", "plex-trakt-large"):
         network(options.cwsync, options.runs, options.only, run_once)
+    if options.only in (None, "jellyfin-emby", "jellyfin-emby-large"):
+        mediabrowser(options.cwsync, options.runs, options.only, run_once)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ PARTS = {
     "kill": ["tests/crash/test_kills.py", "tests/crash/test_signals.py", "tests/crash/test_two_processes.py"],
     "machine": ["tests/property"],
     "fuzz": ["tests/fuzz"],
+    "network": ["tests/e2e/test_bad_network.py", "tests/e2e/test_bad_media_servers.py"],
 }
 
 

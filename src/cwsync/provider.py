@@ -7,7 +7,7 @@ never filters, matches, decides, retries an append, or knows whether a run is dr
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import ClassVar, Final, Literal, Protocol, Self, cast, runtime_check
 
 from cwsync import __version__
 from cwsync.errors import ConfigError
-from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
+from cwsync.model import AccountSpec, Capabilities, Change, Feature, Item, Receipt, Snapshot
 from cwsync.tokens import Refresher, Tokens, not_logged_in
 
 
@@ -234,12 +234,51 @@ class Examines(Protocol):
         """Look at the opened account without changing it. Raises as `Provider.fetch` does."""
 
 
+class IdSource(Protocol):
+    """Somebody to ask for the ids that an item lacks.
+
+    `notes` say what could not be told, in words. `pending` are the items that may lack ids because
+    nobody could be asked, for want of a network or of requests.
+    """
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What could not be told, in words."""
+
+    @property
+    def pending(self) -> Collection[Item]:
+        """The items that may lack ids because nobody could be asked, for want of a network or of requests."""
+
+    async def complete(self, items: Sequence[Item]) -> Mapping[Item, Item]:
+        """The items that gained ids, as they are then: the same title, no id changed or taken away.
+
+        Asks in as few requests as it can, of a cache first, never by a title. A service that is not
+        there, or does not take the key, is no error: it is noted, and what it was not asked is pending.
+        """
+
+    async def aclose(self) -> None:
+        """Keep what was learnt, where that is allowed, and let go of everything."""
+
+
+class KnowsIds(Protocol):
+    """What a provider class offers, beside `Provider`, whose service knows titles by the ids of others."""
+
+    @classmethod
+    def id_source(cls, account: AccountSpec, services: Services) -> IdSource:
+        """Somebody to ask, as this account. Asks nothing yet. Raises `ConfigError` for what the file lacks."""
+
+
 # name -> "module:Class". A provider's module is imported when an account first names it.
 REGISTRY: Mapping[str, str] = {
     "tracker": "cwsync.providers.tracker:Tracker",
+    "anilist": "cwsync.providers.anilist:AniList",
     "csv": "cwsync.providers.csvfile:CsvFile",
     "plex": "cwsync.providers.plex:Plex",
+    "simkl": "cwsync.providers.simkl:Simkl",
+    "tmdb": "cwsync.providers.tmdb:Tmdb",
     "trakt": "cwsync.providers.trakt:Trakt",
+    "jellyfin": "cwsync.providers.jellyfin:Jellyfin",
+    "emby": "cwsync.providers.emby:Emby",
 }
 
 
@@ -261,3 +300,15 @@ def login_of(name: str) -> type[LogsIn] | None:
     """How accounts of a provider log in; None when they do not. Raises `ConfigError` for an unknown name."""
     found = provider_class(name)
     return cast("type[LogsIn]", found) if hasattr(found, "replaces_login") else None
+
+
+def knows_ids(name: str) -> bool:
+    """Whether accounts of a provider can be asked for ids. Raises `ConfigError` for an unknown name."""
+    return hasattr(provider_class(name), "id_source")
+
+
+def ids_of(name: str) -> type[KnowsIds]:
+    """How to ask a provider for ids. Raises `ConfigError` for one that knows none."""
+    if not knows_ids(name):
+        raise ConfigError(f"{name} cannot be asked for ids")
+    return cast("type[KnowsIds]", provider_class(name))

@@ -24,17 +24,32 @@ ALLOWED = {
     "tokens": {"model", "errors", "redaction"},
     # What providers share of the network; it knows no service and no feature.
     "http": {"http", "errors", "redaction", "tokens"},
-    "config": {"config", "model", "errors", "provider", "files", "redaction"},
+    "config": {"config", "mappings", "model", "errors", "provider", "files", "redaction"},
     "planner": {"planner", "model", "errors"},
     "state": {"state", "model", "errors", "files", "redaction", "tokens"},
     "providers": {"providers", "provider", "model", "errors", "files", "http", "redaction", "tokens"},
-    "engine": {"engine", "planner", "state", "provider", "http", "errors", "model", "files", "redaction", "tokens"},
+    "engine": {
+        "engine",
+        "planner",
+        "state",
+        "provider",
+        "http",
+        "mappings",
+        "errors",
+        "model",
+        "files",
+        "redaction",
+        "tokens",
+    },
+    # What is known of anime: a data set, its file and its download. Providers and the planner know nothing of it.
+    "mappings": {"mappings", "model", "errors", "files", "http", "redaction", "tokens"},
     "render": {"render", "model", "redaction"},
     "cli": {
         "cli",
         "engine",
         "config",
         "render",
+        "mappings",
         "model",
         "errors",
         "provider",
@@ -143,8 +158,23 @@ def test_provider_names_stand_in_the_registry_only():
     for path in MODULES:
         if path == SRC / "provider.py" or room(path) == "providers":
             continue
-        if path == SRC / "model" / "items.py":
+        if path == SRC / "model" / "items.py" or room(path) == "mappings":
             continue  # there they are namespaces of ids, which some services share their name with
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and node.value in provider_names():
                 pytest.fail(f"{path.relative_to(SRC)}:{node.lineno} names the provider {node.value!r}")
+
+
+PURE_MAPPINGS = ("links", "parse", "relate", "translate", "complete", "overrides", "indexfile")
+
+
+@pytest.mark.parametrize("name", PURE_MAPPINGS)
+def test_what_a_mapping_means_is_pure(name):
+    """No clock, no files, no network: they are in `store` and `fetch` alone."""
+    tree = ast.parse((SRC / "mappings" / f"{name}.py").read_text(encoding="utf-8"))
+    refused = {"time", "logging", "os", "pathlib", "random", "asyncio", "locale", "socket"}
+    names = {found for found, _ in imports(tree)}
+    assert not {one for one in names if one.partition(".")[0] in refused}
+    assert {one for one in names if one.startswith("cwsync.http")} <= {"cwsync.http.answer.parse_json"}
+    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if call.endswith((".now", ".utcnow", ".today")) or call in ("open", "print")]

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DEVIATIONS: Mapping[str, Mapping[str, str]] = {
+    "anilist": {},
     "csv": {},
+    "emby": {},
+    "jellyfin": {},
     "memory": {},
     "plex": {},
+    "simkl": {},
+    "tmdb": {},
     "tracker": {},
     "trakt": {},
 }

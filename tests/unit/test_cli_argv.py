@@ -92,7 +92,9 @@ def test_the_lists_of_options_are_those_of_the_commands() -> None:
     assert values == argv.GLOBAL_VALUES | {"-c"}
     assert flags - COMPLETION == set(argv.GLOBAL_FLAGS) | {"-q", "-v", "-V"}
     found = set()
-    for command in group.commands.values():  # type: ignore[attr-defined]
+    commands = list(group.commands.values())  # type: ignore[attr-defined]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
         own_flags, own_values = _options(command.params)
         found |= own_values
         assert not any(len(option) == 2 for option in own_flags | own_values), "short options are global"

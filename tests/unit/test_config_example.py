@@ -47,8 +47,13 @@ def test_it_is_what_the_demo_needs(plain: Settings) -> None:
     }
     # Those that need a login are there to be copied, and no pair asks for them.
     assert {name: account.provider for name, account in plain.accounts.items() if name not in local} == {
+        "anilist": "anilist",
         "plex": "plex",
+        "simkl": "simkl",
+        "tmdb": "tmdb",
         "trakt": "trakt",
+        "jellyfin": "jellyfin",
+        "emby": "emby",
     }
     assert {side.name for pair in plain.pairs.values() for side in (pair.source, pair.target)} == set(local)
     assert plain.accounts["imdb"].options["feature"] == "ratings"

@@ -685,3 +685,31 @@ def test_writes_and_reads_have_buckets_of_their_own(server, time):
 def test_a_bucket_must_let_something_through(rate, burst):
     with pytest.raises(ValueError, match="bucket"):
         Bucket(rate, burst)
+
+
+# --- a service that takes a secret in the query alone ----------------------------------------------------
+
+
+def test_what_a_service_takes_in_the_query_alone_is_seen_by_nobody_else(server, caplog):
+    """Neither by the log nor by the ledger nor by an error; and only by the paths that it is for."""
+    secret = "canary-of-a-query-55e0"  # noqa: S105 - of nothing
+    remember(secret)
+
+    def params(path: str) -> dict[str, str]:
+        return {"session": secret} if path.startswith("/echo") else {}
+
+    async def both(http: Http) -> list[object]:
+        echoed = (await http.get("/echo/x", params={"page": 2})).json()
+        await http.get("/list")
+        server.fault(status(500))
+        answer = await http.get("/echo/x")
+        server.fault(drop_before(), times=None)
+        with pytest.raises(UnavailableError) as caught:
+            await http.get("/echo/x")
+        return [echoed, answer.call, f"{caught.value} {caught.value.hint}", list(http.ledger)]
+
+    with caplog.at_level(logging.DEBUG):
+        echoed, *told = run(both, server, Time(), secret_params=params)
+    assert echoed == {"word": "x", "page": "2", "session": secret}
+    assert "session" not in server.log[1].query
+    assert secret not in f"{told} {caplog.text}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cwsync.cli import auth, diagnose, listing, past, reset, sync
+from cwsync.cli import auth, diagnose, listing, mappings, past, reset, sync
 from cwsync.cli.session import LOG_FORMATS, Session
 from cwsync.errors import UsageError
 
@@ -82,6 +82,7 @@ for _name, _command in (
 ):
     app.command(_name)(_command)
 app.add_typer(auth.app)
+app.add_typer(mappings.app)
 
 # What typer raises for a wrong command line, by the one name of that family it exports: BadParameter
 # is a UsageError is a ClickException, whether click comes along or is its own package.

@@ -26,6 +26,7 @@ COMMAND_VALUES = frozenset(
         "--plan",
         "--since",
         "--until",
+        "--url",
     }
 )
 

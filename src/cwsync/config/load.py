@@ -126,7 +126,7 @@ def _merged(document: Mapping[str, Any], variables: Mapping[str, Variable]) -> T
 def _pairs(
     merged: Tables, accounts: Mapping[str, AccountSpec], classes: Classes, problems: Problems
 ) -> dict[str, PairSpec]:
-    from cwsync.config.pairs import check_distinct, read_pair
+    from cwsync.config.pairs import check_anime, check_distinct, check_ids, read_pair
 
     for kind, found, example in (("accounts", merged.accounts, "home"), ("pairs", merged.pairs, "mine")):
         if not found:
@@ -136,6 +136,8 @@ def _pairs(
         pair = read_pair(name, table, declared=merged.accounts, accounts=accounts, problems=problems)
         if pair is not None:
             check_distinct(pair, classes, problems)
+            check_ids(pair, classes, problems)
+            check_anime(pair, problems)
             pairs[name] = pair
     return pairs
 

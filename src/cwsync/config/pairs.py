@@ -60,7 +60,7 @@ def read_pair(
             )
     if parsed is not None:
         _check_mirror(path, parsed, problems)
-    if parsed is None or len(problems.found) > before or not {parsed.source, parsed.target} <= accounts.keys():
+    if parsed is None or len(problems.found) > before or not _named(parsed) <= accounts.keys():
         return None
     return _spec(name, parsed, accounts)
 
@@ -126,11 +126,36 @@ def _check_sides(
     path: KeyPath, table: Mapping[str, object], declared: Mapping[str, object], problems: Problems
 ) -> None:
     source, target = table.get("source"), table.get("target")
-    for side, name in (("source", source), ("target", target)):
+    for side, name in (("source", source), ("target", target), ("ids", table.get("ids"))):
         if isinstance(name, str) and name not in declared:
             problems.add((*path, side), f"unknown account {key_text(name)}{did_you_mean(name, declared)}")
     if isinstance(source, str) and source == target:
         problems.add((*path, "target"), "is the same account as source")
+
+
+def check_anime(pair: PairSpec, problems: Problems) -> None:
+    """Note a rule about anime that makes no sense."""
+    if not pair.anime:
+        return
+    from cwsync.mappings import MemoryGraph, Overrides, RuleError
+
+    try:
+        Overrides(pair.anime, MemoryGraph(()))
+    except RuleError as error:
+        key = () if error.key is None else (error.key,)
+        problems.add(("pairs", pair.name, "anime", error.index, *key), error.why)
+
+
+def check_ids(pair: PairSpec, classes: Classes, problems: Problems) -> None:
+    """Note an account to ask for ids whose service knows none."""
+    if pair.ids is not None and not hasattr(classes(pair.ids.provider), "id_source"):
+        text = f"{key_text(pair.ids.name)} ({pair.ids.provider}) cannot be asked for ids; name an account of tmdb"
+        problems.add(("pairs", pair.name, "ids"), text)
+
+
+def _named(parsed: PairTable) -> set[str]:
+    """The accounts that a pair names."""
+    return {name for name in (parsed.source, parsed.target, parsed.ids) if name is not None}
 
 
 def _check_mirror(path: KeyPath, parsed: PairTable, problems: Problems) -> None:
@@ -147,6 +172,7 @@ def _spec(name: str, parsed: PairTable, accounts: Mapping[str, AccountSpec]) -> 
         for feature in RUN_ORDER
         if (table := parsed.feature(feature)) is not None
     )
+    ids = accounts.get(parsed.ids) if parsed.ids is not None else None
     return PairSpec(
         name=name,
         source=accounts[parsed.source],
@@ -155,6 +181,8 @@ def _spec(name: str, parsed: PairTable, accounts: Mapping[str, AccountSpec]) -> 
         features=features,
         guards=GuardSpec(**_fields(parsed.guards)),
         match=parsed.match,
+        ids=ids,
+        anime=parsed.anime,
     )
 
 

@@ -112,6 +112,8 @@ class PairTable(_Table):
     target: str
     mode: Annotated[Mode, _Lax] = Mode.ONE_WAY
     match: Annotated[Match, _Lax] = Match.IDS
+    ids: str | None = None
+    anime: Annotated[tuple[dict[str, Any], ...], _Lax] = ()
     watchlist: FeatureTable | None = None
     ratings: FeatureTable | None = None
     history: HistoryTable | None = None

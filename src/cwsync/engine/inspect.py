@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cwsync.engine import clock
+from cwsync.engine.completion import complete
 from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import ask, capabilities_of, distrust
@@ -59,10 +60,11 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
     async with opened(pair, home) as sides:
         if journal is not None:
             state = (await replay(state, journal, pair, sides, capabilities_of(pair))).state
-        readings = await read_all(sides, [spec.feature for spec in specs])
+        seen = await read_all(sides, [spec.feature for spec in specs])
+    found = await complete(pair, home, seen, state.features, wet=False)
     frozen = frozen_by_others(settings.pairs.values(), pair, home, clock.now())
     for spec in specs:
-        reading: Reading = readings[spec.feature]
+        reading: Reading = found.readings[spec.feature]
         if isinstance(reading, CwsyncError):
             error = error or error_report(reading, spec.feature)
             continue
@@ -77,7 +79,7 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
             observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
             last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
             distrust=distrust(store, state, last if isinstance(last, LastRun) else None),
-            frozen=frozen.get(spec.feature, {}),
+            frozen={**found.pending, **frozen.get(spec.feature, {})},
         )
         traces += _traces(question, text)
         guards += plan_feature(question).guards

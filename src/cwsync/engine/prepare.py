@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cwsync.engine import clock
+from cwsync.engine.completion import complete
 from cwsync.engine.effects import with_side_effects
 from cwsync.engine.fastpath import unchanged
 from cwsync.engine.neighbours import frozen_by_others, touched_by_others
@@ -55,7 +56,11 @@ async def make_plans(run: PairRun, sides: Sides) -> None:
     def tell(done: int, total: int) -> None:
         run.home.on_progress(Progress(run.pair.name, "reading", done, total))
 
-    readings = await read_all(sides, features, tell)
+    found = await complete(
+        run.pair, run.home, await read_all(sides, features, tell), run.state.features, wet=run.options.apply
+    )
+    run.parts.warnings += found.warnings
+    readings = found.readings
     frozen = frozen_by_others(run.pairs, run.pair, run.home, clock.now())
     _mark_touched(run)
     run.home.on_progress(Progress(run.pair.name, "planning", 0, None))
@@ -64,7 +69,7 @@ async def make_plans(run: PairRun, sides: Sides) -> None:
         if isinstance(reading, CwsyncError):
             run.parts.failed(spec.feature, reading)
         elif reading is not None:
-            question = _question(run, spec, reading, digest, frozen.get(spec.feature, {}))
+            question = _question(run, spec, reading, digest, {**found.pending, **frozen.get(spec.feature, {})})
             run.questions[spec.feature] = question
             run.plans[spec.feature] = run.task.plan(question)
             run.parts.planned(question, run.plans[spec.feature], time.perf_counter() - began)

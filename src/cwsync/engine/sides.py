@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from cwsync.engine.anime import ByEntry, mappings_of
 from cwsync.engine.options import Home
 from cwsync.engine.services import services_for
 from cwsync.errors import ConfigError, CwsyncError
@@ -36,11 +37,11 @@ async def opened(pair: PairSpec, home: Home, locks: Locks | None = None) -> Asyn
         sides: dict[Side, Provider] = {}
         for side in Side:
             account = account_of(pair, side)
-            provider = provider_class(account.provider)(
-                account, services_for(account, home, cache_dir=cache_dir, locks=locks)
-            )
+            services = services_for(account, home, cache_dir=cache_dir, locks=locks)
+            provider = provider_class(account.provider)(account, services)
             stack.push_async_callback(provider.aclose)
-            sides[side] = provider
+            known = mappings_of(pair, home) if provider.capabilities.by_entry else None
+            sides[side] = provider if known is None else cast("Provider", ByEntry(provider, known))
         await together([sides[side].open() for side in Side])
         _refuse_twins(pair, sides)
         yield sides

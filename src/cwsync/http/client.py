@@ -7,7 +7,7 @@ import json as jsonlib
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +94,9 @@ class Http:
     with or without a path (``https://api.example.org``, ``https://host/plex``): any other one is
     refused, also when the service itself leads there. A URL that begins with ``/`` is below the
     first of them. `headers` go with every request to any of them (`headers` may be changed later,
-    after a refresh); they may hold secrets, URLs never.
+    after a refresh); they may hold secrets, URLs never. A service that takes a secret nowhere else than
+    in the query gets it by `secret_params`: called with the path of a request that is about to leave,
+    it gives the parameters to add. Nothing above the wire sees them: no check, log, ledger or error.
 
     `timeout_s` bounds one try, from connecting to the last byte; `deadline_s` (four times that,
     unless given) one call with its repetitions and the waits in between, but not the wait for its
@@ -109,6 +111,7 @@ class Http:
         *,
         origins: Sequence[str],
         headers: Mapping[str, str] | None = None,
+        secret_params: Callable[[str], Mapping[str, str]] | None = None,
         timeout_s: float = 30.0,
         deadline_s: float | None = None,
         read_bucket: Bucket | None = None,
@@ -122,6 +125,7 @@ class Http:
     ) -> None:
         self.account_name = account_name
         self.headers = dict(headers or {})
+        self._secret_params = secret_params
         self.requests = 0
         self.ledger: deque[Call] = deque(maxlen=_LEDGER)
         self._bases = tuple(_base(account_name, origin) for origin in origins)
@@ -255,7 +259,9 @@ class Http:
             clock = time.perf_counter()
             answer: Answer | None = None
             try:
-                answer = await self._wire.send(request.method, request.url, request.headers, request.body, limit_s)
+                answer = await self._wire.send(
+                    request.method, self._whole(request.url), request.headers, request.body, limit_s
+                )
             except WireError as error:
                 if not error.final and (request.safe or not error.sent):
                     raise _AgainError(error, tries=TRIES if error.sent else CONNECT_TRIES) from None
@@ -263,6 +269,11 @@ class Http:
             finally:
                 self._note(request, answer, time.perf_counter() - clock)
             return answer
+
+    def _whole(self, url: str) -> str:
+        """The address as it goes over the wire."""
+        more = self._secret_params(urlsplit(url).path) if self._secret_params is not None else None
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(more)}" if more else url
 
     def _judge(self, answer: Answer, request: _Request) -> None:
         """Raise for a status that is nobody's business but ours."""

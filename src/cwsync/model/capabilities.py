@@ -61,7 +61,8 @@ class Capabilities:
     read which lacks a record proves the record is gone (a local file), so no second look is
     needed. `exact_watermark` says that the watermark is a digest of the whole content: equal
     watermarks prove that not one record changed. `drops_from_watchlist` names the features in
-    which a write makes the service take the item off its own watchlist.
+    which a write makes the service take the item off its own watchlist. `by_entry` says that its titles
+    are entries of a catalogue of anime: each season is a title, and its episodes begin at 1.
     """
 
     title: str
@@ -70,6 +71,7 @@ class Capabilities:
     absence_certain: bool = False
     exact_watermark: bool = False
     drops_from_watchlist: frozenset[Feature] = frozenset()
+    by_entry: bool = False
     facts: tuple[Fact, ...] = ()
 
     def of(self, feature: Feature) -> FeatureCaps:

@@ -130,7 +130,11 @@ class GuardSpec:
 
 @dataclass(frozen=True, slots=True)
 class PairSpec:
-    """Two accounts, a direction, and the features to keep in step. Features stand in run order."""
+    """Two accounts, a direction, and the features to keep in step. Features stand in run order.
+
+    `ids` is the account to ask for ids that items lack, if any; `anime` are its own rules of which
+    anime is which, as they stand in the file.
+    """
 
     name: str
     source: AccountSpec
@@ -139,6 +143,8 @@ class PairSpec:
     features: tuple[FeatureSpec, ...] = ()
     guards: GuardSpec = GuardSpec()
     match: Match = Match.IDS
+    ids: AccountSpec | None = None
+    anime: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

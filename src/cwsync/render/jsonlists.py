@@ -34,6 +34,7 @@ def _pair_spec(pair: PairSpec) -> Json:
         "source": pair.source.name,
         "target": pair.target.name,
         "match": pair.match.value,
+        "ids": pair.ids.name if pair.ids is not None else None,
         "features": features,
     }
 

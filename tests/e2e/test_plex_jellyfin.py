@@ -1,0 +1,102 @@
+"""From Plex to a Jellyfin that has not identified a third of its library: by ids alone, and by title and year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cwsync.model import Feature
+from support import world
+from support.desk import Warm
+from support.mediapair import House, films, names, outcomes, reasons, services
+
+FEATURES = ("history", "ratings", "progress")
+BARE = (3, 6, 9, 12)  # of the twelve that are watched at Plex
+WITH_IDS = tuple(n for n in range(1, 13) if n not in BARE)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    made = Warm()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["ids", "title-year"])
+def house(request: pytest.FixtureRequest, tmp_path: Path, warm: Warm) -> Iterator[House]:
+    """Twelve films watched at Plex; at the Jellyfin one of them, and two of those that it has not identified."""
+    with services("plex", "jellyfin", bare=True) as (plex, jellyfin):
+        made = House(plex, jellyfin, tmp_path, warm, "one-way", FEATURES, request.param)
+        assert [n for n in range(1, 13) if not jellyfin.row(world.movie(n)).ids] == list(BARE)
+        made.hold(plex, Feature.HISTORY, *films(*range(1, 13)))
+        made.hold(jellyfin, Feature.HISTORY, *films(1, 3, 6))
+        made.hold(plex, Feature.RATINGS, *films(1, 2))
+        made.hold(plex, Feature.PROGRESS, *films(20))
+        yield made
+
+
+def by_title(house: House) -> bool:
+    return 'match = "title-year"' in house.shell.file.read_text()
+
+
+def test_what_has_no_ids_is_never_asked_for_again(house: House) -> None:
+    dry = house.run("plan")
+    first = house.run(code=3)
+    assert first["digest"] == dry["digest"]
+    missing = {title for title, outcome in outcomes(first).items() if outcome == "not_found"}
+    assert missing == (names(9, 12) if by_title(house) else names(*BARE))
+    assert set(outcomes(first).values()) == {"confirmed", "not_found"}
+    assert house.seen()[1] == names(*WITH_IDS, 3, 6)
+    assert house.held(Feature.RATINGS)[1] == {"Film 1": 2.0, "Film 2": 2.0}
+    assert house.held(Feature.PROGRESS)[1] == {"Film 20": 600_000}
+    house.still()
+    told = reasons(house.run("plan"), "skips", "holds")
+    assert all(told[name].startswith(("parked", "no-ids")) for name in missing)
+    assert house.seen()[1] == names(*WITH_IDS, 3, 6)
+
+
+def test_changes_on_both_sides(house: House) -> None:
+    house.run(code=3)
+    plex, jellyfin = house.sides
+    house.hold(plex, Feature.HISTORY, *films(13))
+    house.hold(plex, Feature.RATINGS, *films(1), n=3)
+    house.hold(jellyfin, Feature.HISTORY, *films(15))
+    for item in films(2, 3):
+        plex.plex.world.unscrobble(plex.user, plex.row(item))
+    pair = house.shell("run --apply --json").pair
+    # One way: what only the Jellyfin has stays there. What was matched by its title is never removed for that.
+    assert outcomes(pair) == dict.fromkeys(("Film 1", "Film 2", "Film 13"), "confirmed")
+    assert house.seen()[1] == names(*WITH_IDS, 3, 6, 13, 15) - names(2)
+    assert house.held(Feature.RATINGS)[1] == {"Film 1": 5.0, "Film 2": 2.0}
+    if by_title(house):
+        assert reasons(pair, "holds")["Film 3"].startswith("title-year: ")
+    house.still(2)
+
+
+def test_a_title_that_was_matched_once_stays_matched(house: House) -> None:
+    house.run(code=3)
+    house.shell("run --apply")
+    jellyfin = house.target
+    for item in films(1, 2):  # identified before, and not any more
+        jellyfin.row(item).ids, jellyfin.row(item).name, jellyfin.row(item).year = {}, f"{item.title}.mkv", None
+    for item in films(3, 6) if by_title(house) else ():
+        jellyfin.row(item).name = f"Le {item.title}"
+    jellyfin.server.world.version += 1
+    house.still(2)
+    assert len(house.seen()[1]) == len(WITH_IDS) + 2
+
+
+def test_a_library_that_was_built_anew_is_linked_anew(house: House) -> None:
+    house.run(code=3)
+    world_of = house.target.server.world
+    for row in list(world_of.titles.values()):
+        world_of.renew(row)
+    house.still(2)
+    plex = house.source
+    house.hold(plex, Feature.HISTORY, *films(13))
+    plex.plex.world.unscrobble(plex.user, plex.row(world.movie(2)))
+    pair = house.shell("run --apply --json").pair
+    assert outcomes(pair) == {"Film 2": "confirmed", "Film 13": "confirmed"}
+    assert house.seen()[1] == names(*WITH_IDS, 3, 6, 13) - names(2)

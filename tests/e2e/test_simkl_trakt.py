@@ -1,0 +1,145 @@
+"""Trakt and SIMKL kept in step by the real command, both ways, and what it costs in requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cwsync.model import Entry, Feature, Item
+from cwsync.state import Locks, RunInfo, TokenStore
+from simulators import simkl_account, trakt_account
+from simulators.simkl import CLIENT_ID, Simkl
+from simulators.trakt import CLIENT_ID as TRAKT_ID
+from simulators.trakt import CLIENT_SECRET, Trakt
+from support import world
+from support.desk import DeskShell, Warm
+
+PAIR = """
+[accounts.trakt]
+client_id = "{trakt_id}"
+client_secret = {{ file = "trakt.secret" }}
+api_url = "{trakt}"
+auth_url = "{trakt}"
+staleness = "0s"
+write_spacing_ms = 0
+[accounts.simkl]
+client_id = "{simkl_id}"
+api_url = "{simkl}"
+staleness = "0s"
+write_spacing_ms = 0
+read_spacing_ms = 0
+[pairs.both]
+source = "trakt"
+target = "simkl"
+mode = "two-way"
+[pairs.both.history]
+remove = true
+hold_removed = "0s"
+[pairs.both.ratings]
+remove = true
+hold_removed = "0s"
+[pairs.both.watchlist]
+types = ["movie", "show"]
+remove = true
+hold_removed = "0s"
+"""
+HISTORY, RATINGS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.WATCHLIST
+
+
+class Both:
+    """Somebody with an account at each."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self.at = time.time() - 200
+        self.trakt = stack.enter_context(Trakt())
+        self.simkl = stack.enter_context(Simkl(now=lambda: self.at))
+        warm = Warm()
+        stack.callback(warm.close)
+        ids = {"trakt_id": TRAKT_ID, "simkl_id": CLIENT_ID}
+        self.shell = DeskShell(folder, PAIR.format(trakt=self.trakt.url, simkl=self.simkl.url, **ids), warm)
+        secret = folder / "trakt.secret"
+        secret.touch(0o600)
+        secret.write_text(CLIENT_SECRET)
+        self.trakt.user.limits["watchlist"] = 5000
+        numbered = self.trakt.user.settings()["user"]["ids"]["uuid"]
+        for name, keeper in (
+            ("trakt", trakt_account.logged_in(self.trakt)),
+            ("simkl", simkl_account.logged_in(self.simkl, "simkl")),
+        ):
+            assert keeper.tokens is not None
+            account = f"trakt:{numbered}" if name == "trakt" else keeper.tokens.account_id
+            with Locks(self.shell.state, [f"account-{name}"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
+                TokenStore(self.shell.state).save(replace(keeper.tokens, account=name, account_id=account), locks)
+
+    def know(self, *items: Item) -> None:
+        for item in items:
+            self.trakt.titles.add(item)
+            self.simkl.titles.add(item)
+
+    def run(self, line: str = "run --apply") -> Any:
+        self.at += 5
+        self.trakt.forget()
+        self.simkl.forget()
+        done = self.shell(f"{line} --json")
+        assert done.code == 0, done.out + done.err
+        return done.pair
+
+    def asked(self, method: str = "") -> int:
+        """How many requests the last run took, at both."""
+        return sum(call.startswith(method) for service in (self.trakt, self.simkl) for call in service.calls())
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[Both]:
+    with ExitStack() as stack:
+        yield Both(stack, tmp_path)
+
+
+def test_two_trackers_on_the_web_are_kept_in_step(both: Both) -> None:
+    films = [world.movie(n) for n in range(1, 201)]
+    episodes = [world.episode(n, 1, number, own=False) for n in range(1, 6) for number in range(1, 11)]
+    both.know(*films, *episodes)
+    plays = [Entry(item, world.played(world.at(n))) for n, item in enumerate([*films[:80], *episodes])]
+    both.trakt.put(HISTORY, plays[:100])
+    both.trakt.put(RATINGS, [Entry(film, world.rated(1 + n % 10, world.at(n))) for n, film in enumerate(films[:60])])
+    both.trakt.put(WATCHLIST, [Entry(film, world.listed(world.at())) for film in films[100:150]])
+    both.simkl.put(HISTORY, plays[60:])
+    for film in films[150:200]:
+        both.simkl.user.hold(both.simkl.titles.add(film), "plantowatch")
+
+    dry = both.run("run")
+    assert both.asked("GET") == both.asked() <= 45
+    first = both.run()
+    assert first["digest"] == dry["digest"]
+    assert {one["outcome"] for one in first["changes"]} == {"confirmed"}
+    assert len(first["changes"]) == 30 + 60 + 60 + 50 + 50
+    assert both.asked("POST") <= 10, "250 changes"
+    for _ in range(3):
+        still = both.run()
+        assert not still["changes"]
+    assert len(both.simkl.calls()) == 1, "the stamps, and no more"
+
+    both.trakt.user.play(both.trakt.titles.add(films[120]), "2024-06-01T10:00:00.000Z")
+    both.simkl.user.unwatch_episode(both.simkl.titles.add(episodes[0]), (1, 1))
+    both.simkl.user.rate(both.simkl.titles.add(films[0]), 10, "2024-06-01T10:00:00Z")
+    both.simkl.user.remove(both.simkl.titles.add(films[160]))
+    later = both.run()
+    assert {(one["feature"], one["op"], one["account"]) for one in later["changes"]} >= {
+        ("history", "add", "simkl"),
+        ("history", "remove", "trakt"),
+        ("ratings", "update", "trakt"),
+        ("watchlist", "remove", "trakt"),
+    }
+    both.run()
+    assert not both.run()["changes"]
+    held = both.simkl.user.library
+    assert {one.title.name for one in held.values() if one.status == "plantowatch"} == {
+        one.title.name for one in both.trakt.user.watchlist.values()
+    }

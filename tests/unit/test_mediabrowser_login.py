@@ -1,0 +1,265 @@
+"""Logging in to a simulated Jellyfin or Emby: Quick Connect, a password that is tried once, and opening with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cwsync.errors import AuthError, ConfigError, CwsyncError, UnavailableError
+from cwsync.model import AccountSpec, Feature
+from cwsync.provider import Services
+from cwsync.redaction import redact_known
+from cwsync.tokens import Refresher, Tokens
+from simulators.emby import Emby
+from simulators.jellyfin import Jellyfin
+from simulators.mediabrowser import MediaBrowser
+from support.httpserver import drop_after, html, status
+from support.mediahome import HastyEmby, HastyJellyfin
+from support.someone import Someone
+
+PASSWORD = "owner's password"  # noqa: S105
+
+
+class Kept:
+    """A login that is kept."""
+
+    def __init__(self, tokens: Tokens | None = None) -> None:
+        self.tokens = tokens
+
+    def load(self) -> Tokens | None:
+        return self.tokens
+
+    def due(self, tokens: Tokens, now: Any) -> bool:
+        return False
+
+    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
+        raise AssertionError("these tokens are not renewed")
+
+
+@pytest.fixture(params=[Jellyfin, Emby], ids=["jellyfin", "emby"])
+def server(request: pytest.FixtureRequest) -> Iterator[MediaBrowser]:
+    with request.param() as made:
+        yield made
+
+
+@pytest.fixture
+def jellyfin() -> Iterator[Jellyfin]:
+    with Jellyfin() as made:
+        yield made
+
+
+def kind(server: MediaBrowser) -> type[HastyJellyfin | HastyEmby]:
+    return HastyEmby if server.dialect.emby else HastyJellyfin
+
+
+def spec(server: MediaBrowser, **more: Any) -> AccountSpec:
+    options = {"url": server.url, **({} if server.dialect.emby else {"login": "password"}), **more}
+    return AccountSpec("home", kind(server).dialect.name, {k: v for k, v in options.items() if v is not None})
+
+
+def login(server: MediaBrowser, person: Someone, kept: Kept | None = None, **more: Any) -> Tokens:
+    services = Services(tokens=kept or Kept())
+    return asyncio.run(kind(server).login(spec(server, **more), services, person))
+
+
+def opened(server: MediaBrowser, tokens: Tokens, **more: Any) -> str:
+    """The account id that a run has with a login."""
+
+    async def session() -> str:
+        made = kind(server)(spec(server, **more), Services(tokens=Kept(tokens)))
+        async with made:
+            await made.fetch(Feature.WATCHLIST)
+            return made.account_id
+
+    return asyncio.run(session())
+
+
+def logout(server: MediaBrowser, tokens: Tokens) -> bool:
+    return asyncio.run(kind(server).logout(spec(server), Services(tokens=Kept(tokens)), tokens))
+
+
+def approving(server: MediaBrowser, name: str = "Owner", after: int = 2) -> Callable[[int], None]:
+    def act(waits: int) -> None:
+        if waits == after:
+            server.doors.approve(next(one for one in server.world.users.values() if one.name == name))
+
+    return act
+
+
+def tries(server: MediaBrowser) -> list[str]:
+    return [call for call in server.calls() if "AuthenticateByName" in call]
+
+
+# --- name and password -----------------------------------------------------------------------------------
+
+
+def test_a_password_gives_a_token_of_the_user(server: MediaBrowser) -> None:
+    tokens = login(server, Someone(pin=PASSWORD), user="owner")
+    owner = server.world.owner
+    assert tokens.account_id == f"{kind(server).dialect.name}:{server.world.server_id}:{owner.id}"
+    assert (tokens.chosen["user"], tokens.chosen["name"], tokens.chosen["server"]) == (owner.id, "Owner", "Simulated")
+    token = server.doors.tokens[tokens.secrets["access"]]
+    assert (token.user, token.device_id) == (owner, tokens.chosen["client"])
+    assert redact_known(f"x {token.value} {PASSWORD}") == redact_known("x").replace("x", "x *** ***")
+    assert opened(server, tokens) == tokens.account_id
+
+
+def test_a_wrong_password_is_tried_once(server: MediaBrowser) -> None:
+    with pytest.raises(AuthError) as caught:
+        login(server, Someone(pin="wrong password"), user="Owner")
+    assert len(tries(server)) == 1
+    assert server.world.owner.tries == 1
+    assert "once" in caught.value.message
+    assert "wrong password" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("fault", [drop_after(), status(500), status(503), status(429), html()], ids=range(5))
+def test_a_password_is_not_sent_again_whatever_the_answer(server: MediaBrowser, fault: Any) -> None:
+    server.fault(fault, path="AuthenticateByName", times=None)
+    with pytest.raises(CwsyncError) as caught:
+        login(server, Someone(pin=PASSWORD), user="Owner")
+    assert len(tries(server)) == 1
+    assert PASSWORD not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_user_who_is_disabled_or_locked_out(server: MediaBrowser) -> None:
+    server.world.owner.disabled = True
+    with pytest.raises(AuthError, match="may not log in"):
+        login(server, Someone(pin=PASSWORD), user="Owner")
+
+
+def test_one_of_the_users_that_the_server_shows(server: MediaBrowser) -> None:
+    kim = server.world.add_user("Kim", password="kim's password")  # noqa: S106
+    for user in (kim, server.world.owner):
+        user.hidden = False
+    tokens = login(server, Someone("Kim", pin="kim's password"))
+    assert tokens.chosen["user"] == kim.id
+
+
+def test_a_server_that_shows_no_users(jellyfin: Jellyfin) -> None:
+    for user in jellyfin.world.users.values():
+        user.hidden = True
+    with pytest.raises(ConfigError) as caught:
+        login(jellyfin, Someone(pin=PASSWORD))
+    assert "accounts.home.user" in str(caught.value.hint)
+
+
+def test_a_user_without_a_password_is_not_asked_for_one(server: MediaBrowser) -> None:
+    kim = server.world.add_user("Kim")
+    kim.hidden = False
+    assert login(server, Someone(pin="never asked"), user="Kim").chosen["name"] == "Kim"
+
+
+def test_a_login_again_keeps_the_device_and_ends_the_old_token(server: MediaBrowser) -> None:
+    first = login(server, Someone(pin=PASSWORD), user="Owner")
+    second = login(server, Someone(pin=PASSWORD), Kept(first), user="Owner")
+    assert first.chosen["client"] == second.chosen["client"]
+    assert first.secrets["access"] not in server.doors.tokens
+    with pytest.raises(AuthError):
+        opened(server, first)
+    other = login(server, Someone(pin=PASSWORD), user="Owner")
+    assert other.chosen["client"] != second.chosen["client"]
+    assert opened(server, second)
+
+
+def test_logging_out_ends_the_token(server: MediaBrowser) -> None:
+    tokens = login(server, Someone(pin=PASSWORD), user="Owner")
+    assert logout(server, tokens) is True
+    assert tokens.secrets["access"] not in server.doors.tokens
+    with pytest.raises(AuthError):
+        logout(server, tokens)
+
+
+# --- Quick Connect ----------------------------------------------------------------------------------------
+
+
+def test_quick_connect(jellyfin: Jellyfin) -> None:
+    approve = approving(jellyfin, after=3)
+    codes: set[str] = set()
+
+    def act(waits: int) -> None:
+        codes.update(one.code for one in jellyfin.doors.quick.values())
+        approve(waits)
+
+    person = Someone(act=act)
+    tokens = login(jellyfin, person, login=None)
+    assert tokens.chosen["name"] == "Owner"
+    (code,) = codes
+    assert person.visits == [(f"{jellyfin.url}/web/#/quickconnect", code, 10)]
+    assert opened(jellyfin, tokens) == tokens.account_id
+
+
+def test_quick_connect_that_nobody_approves(jellyfin: Jellyfin) -> None:
+    person = Someone()
+    with pytest.raises(AuthError, match="in time"):
+        login(jellyfin, person, login=None)
+    assert person.waits < 200
+
+
+def test_quick_connect_that_somebody_else_approves(jellyfin: Jellyfin) -> None:
+    jellyfin.world.add_user("Kim")
+    with pytest.raises(AuthError, match="approved by 'Kim'"):
+        login(jellyfin, Someone(act=approving(jellyfin, "Kim")), login=None, user="Owner")
+    assert [one for one in jellyfin.doors.tokens.values() if one.user] == []
+
+
+def test_a_server_without_quick_connect_wants_a_password(jellyfin: Jellyfin) -> None:
+    jellyfin.doors.quick_on = False
+    assert login(jellyfin, Someone(pin=PASSWORD), login=None, user="Owner").chosen["name"] == "Owner"
+    with pytest.raises(ConfigError, match="Quick Connect is off"):
+        login(jellyfin, Someone(), login="quick-connect")
+
+
+def test_a_code_that_the_server_forgot(jellyfin: Jellyfin) -> None:
+    with pytest.raises(AuthError):
+        login(jellyfin, Someone(act=lambda _: jellyfin.doors.quick.clear()), login=None)
+
+
+# --- opening with a login ---------------------------------------------------------------------------------
+
+
+def test_without_a_login(server: MediaBrowser) -> None:
+    made = kind(server)(spec(server), Services(tokens=Kept()))
+    with pytest.raises(AuthError, match="not logged in"):
+        asyncio.run(made.open())
+
+
+def test_no_token_leaves_for_another_server(server: MediaBrowser) -> None:
+    tokens = login(server, Someone(pin=PASSWORD), user="Owner")
+    asked: list[str] = []
+    server.world.server_id = "f" * 32
+    server.watch = lambda request, _reply: asked.append(request.headers["authorization"])
+    with pytest.raises(AuthError, match="another server"):
+        opened(server, tokens)
+    assert asked
+    assert not [header for header in asked if "Token=" in header]
+
+
+def test_a_login_of_another_address(server: MediaBrowser) -> None:
+    tokens = replace(login(server, Someone(pin=PASSWORD), user="Owner"), origin="http://10.0.0.1:8096")
+    with pytest.raises(AuthError):
+        opened(server, tokens)
+
+
+def test_a_user_who_was_deleted(server: MediaBrowser) -> None:
+    tokens = login(server, Someone(pin=PASSWORD), user="Owner")
+    server.world.remove_user(server.world.owner)
+    with pytest.raises(AuthError):
+        opened(server, tokens)
+
+
+def test_a_user_of_the_file_who_is_not_the_one_of_the_login(server: MediaBrowser) -> None:
+    tokens = login(server, Someone(pin=PASSWORD), user="Owner")
+    with pytest.raises(AuthError, match="the login is that of 'Owner'"):
+        opened(server, tokens, user="Kim")
+
+
+def test_a_server_that_cannot_be_reached() -> None:
+    with Jellyfin() as gone:
+        pass
+    with pytest.raises(UnavailableError):
+        login(gone, Someone(pin=PASSWORD), user="Owner")
