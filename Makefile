@@ -33,7 +33,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --dist worksteal
 
 # The long forms of the proofs, each once for real; prints what they ran. docs/trust.md explains it.
 # SOAK=3 searches three times as long; PARTS="cut machine" runs only these.
