@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from support.shell import Done, Shell, film, films
+from support.desk import WarmShell as Shell
+from support.shell import Done, film, films
 
 PAIRS = """
 [accounts.home]

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from support.shell import Shell, film
+from support.desk import WarmShell as Shell
+from support.shell import film
 
 Row = dict[str, Any]
 A, B, C, D = (film(n, 8) for n in range(1, 5))

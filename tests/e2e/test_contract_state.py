@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell, data_of, film, films, tree
+from support.desk import WarmShell as Shell
+from support.shell import data_of, film, films, tree
 
 PAIRS = """
 [accounts.home]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.shell import Shell, data_of, film, films
+from support.desk import WarmShell as Shell
+from support.shell import data_of, film, films
 
 PAIRS = """
 [accounts.a]

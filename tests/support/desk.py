@@ -6,6 +6,7 @@ real command with this provider registered.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -32,7 +33,7 @@ from cwsync.provider import Choice, Option, Person, Services
 from cwsync.providers.tracker import Tracker
 from cwsync.tokens import Tokens, login, not_logged_in
 from support.httpserver import Reply, Request, Server
-from support.shell import TIMEOUT_S, Done, Shell
+from support.shell import PROGRAM, TIMEOUT_S, Done, Shell
 
 PIN = "desk-pin-2580"
 
@@ -287,3 +288,24 @@ class DeskShell(Shell):
     def __call__(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> Done:
         notes = self.folder.with_name(f"{self.folder.name}-said")
         return self._warm.run([*shlex.split(line), *more], self.folder, self.env(env), notes)
+
+
+_SHARED: list[Warm] = []
+
+
+def _shared() -> Warm:
+    """One parent for all tests of a process."""
+    if not _SHARED:
+        _SHARED.append(Warm())
+        atexit.register(_SHARED[0].close)
+    return _SHARED[0]
+
+
+class WarmShell(Shell):
+    """A `Shell` whose plain commands come out of the shared parent; `start`, `behind` and terminals do not."""
+
+    def __call__(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> Done:
+        if self.program != PROGRAM:
+            return super().__call__(line, *more, env=env)
+        notes = self.folder.with_name(f"{self.folder.name}-said")
+        return _shared().run(self.words(line, more)[len(PROGRAM) :], self.folder, self.env(env), notes)

@@ -27,6 +27,7 @@ from typing import Any, Final
 import pytest
 
 TIMEOUT_S: Final = 90.0
+PROGRAM: Final = [sys.executable, "-m", "cwsync"]
 
 # Two folders in step, ratings only: the pair of every test that is about something else.
 TWO_TRACKERS: Final = """\
@@ -88,7 +89,7 @@ class Shell:
         self.home = folder / "home-of-user"
         self.home.mkdir()
         self.file.write_text(pairs, encoding="utf-8")
-        self.program = [sys.executable, "-m", "cwsync"]
+        self.program = PROGRAM
         self.environ = {
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
