@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from support.shell import TWO_TRACKERS
 
 PROBE = """
 import sys
@@ -57,3 +60,12 @@ def test_the_help_of_a_command_loads_nothing_of_ours_either(command: str) -> Non
     # Newer versions of typer check the global options with pydantic before they look at the command.
     assert modules.isdisjoint(HEAVY - {"pydantic"})
     assert houses(modules) == {"__main__", "cli", "errors"}
+
+
+def test_a_pair_of_folders_loads_no_network_and_knows_nothing_of_anime(tmp_path: Path) -> None:
+    (tmp_path / "pairs.toml").write_text(TWO_TRACKERS)
+    for name in ("home", "backup"):
+        (tmp_path / name).mkdir()
+    modules = loaded("-c", str(tmp_path / "pairs.toml"), "--state-dir", str(tmp_path / "state"), "plan")
+    assert "cwsync.engine" in modules
+    assert not {name for name in modules if name.startswith(("httpx", "cwsync.mappings", "cwsync.providers._address"))}

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cwsync.engine.options import Home
-from cwsync.mappings import Mappings, MemoryGraph, Overrides, open_graph
 from cwsync.model import Capabilities, Change, Feature, Item, Kind, PairSpec, Receipt, Snapshot
 from cwsync.provider import Opened, Provider
+
+if TYPE_CHECKING:
+    from cwsync.mappings import Mappings
 
 
 def mappings_of(pair: PairSpec, home: Home) -> Mappings | None:
@@ -21,6 +24,9 @@ def mappings_of(pair: PairSpec, home: Home) -> Mappings | None:
 
     Raises `StateError` for a mapping that is damaged or was written by a newer version.
     """
+    # Few pairs have anime; the others do not load what knows of it.
+    from cwsync.mappings import Mappings, MemoryGraph, Overrides, open_graph
+
     graph = open_graph(home.state_dir)
     if graph is None and not pair.anime:
         return None
