@@ -8,13 +8,14 @@ Source: https://api.simkl.org (authentication V2, since 2026-09-18) (checked 202
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NoReturn
 
 from cwsync.errors import AuthError, UnavailableError
 from cwsync.model import AccountSpec
 from cwsync.provider import Person
+from cwsync.providers._devicecode import Device, decode_device
 from cwsync.providers._simklcalls import Calls, decode_token, error_word
 from cwsync.providers._simklwire import decode_account
 from cwsync.tokens import Tokens, origin_of
@@ -22,29 +23,6 @@ from cwsync.tokens import Tokens, origin_of
 SCOPE: Final = "media:read media:write"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _SLOWER_S: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A login that waits for a person."""
-
-    code: str
-    user_code: str
-    url: str
-    seconds: int
-    interval: int
-
-
-def decode_device(found: object) -> Device:
-    """Read the answer to a request for a code. Raises ``ValueError``."""
-    told = found if isinstance(found, dict) else {}
-    texts = [told.get(name) for name in ("device_code", "user_code", "verification_uri")]
-    numbers = [told.get(name) for name in ("expires_in", "interval")]
-    if not all(isinstance(one, str) and one for one in texts):
-        raise ValueError("it holds no code")
-    if not all(type(one) is int and 0 < one < 86400 for one in numbers):
-        raise ValueError("it does not say for how long the code is good")
-    return Device(str(texts[0]), str(texts[1]), str(texts[2]), int(str(numbers[0])), int(str(numbers[1])))
 
 
 async def login(account: AccountSpec, person: Person, calls: Calls) -> Tokens:

@@ -5,13 +5,14 @@ Source: https://github.com/trakt/trakt-api (contract of 2026-07-30, oauth/device
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn
 
 from cwsync.errors import AuthError, UnavailableError
 from cwsync.model import AccountSpec
 from cwsync.provider import Person
+from cwsync.providers._devicecode import Device, decode_device
 from cwsync.providers._traktcalls import Calls, decode_token
 from cwsync.providers._traktwire import decode_account
 from cwsync.tokens import Tokens, origin_of
@@ -24,29 +25,6 @@ _ENDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A login that waits for a person."""
-
-    code: str
-    user_code: str
-    url: str
-    seconds: int
-    interval: int
-
-
-def decode_device(found: object) -> Device:
-    """Read the answer to a request for a code. Raises ``ValueError``."""
-    told = found if isinstance(found, dict) else {}
-    texts = [told.get(name) for name in ("device_code", "user_code", "verification_url")]
-    numbers = [told.get(name) for name in ("expires_in", "interval")]
-    if not all(isinstance(one, str) and one for one in texts):
-        raise ValueError("it holds no code")
-    if not all(type(one) is int and 0 < one < 86400 for one in numbers):
-        raise ValueError("it does not say for how long the code is good")
-    return Device(str(texts[0]), str(texts[1]), str(texts[2]), int(str(numbers[0])), int(str(numbers[1])))
-
-
 async def login(account: AccountSpec, person: Person, calls: Calls) -> Tokens:
     """Show a code, wait until it was entered, and prove that the tokens work."""
     address = calls.address
@@ -56,7 +34,7 @@ async def login(account: AccountSpec, person: Person, calls: Calls) -> Tokens:
     if not answer.ok:
         calls.refuse(answer)
     try:
-        device = decode_device(answer.json())
+        device = decode_device(answer.json(), "verification_url")
     except ValueError as error:
         _senseless(account, error)
     person.visit(device.url, device.user_code, max(1, device.seconds // 60))
