@@ -6,17 +6,22 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urlsplit
 
 from cwsync.errors import AuthError
 from cwsync.model import check_when
 from cwsync.redaction import remember
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
 ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PORTS: Final = {"https": 443, "http": 80}
+# Names that no server on the web can have (RFC 6762, RFC 8375, and what routers give out).
+_OWN_ENDINGS: Final = (".local", ".lan", ".home.arpa", ".internal")
 
 
 class Secrets(Mapping[str, str]):
@@ -122,3 +127,28 @@ def origin_of(url: str) -> str | None:
         return None
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether an address is one of this machine; a name only if it is ``localhost``."""
+    host = urlsplit(url).hostname or ""
+    address = _number(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def in_own_network(url: str) -> bool:
+    """Whether an address is on this machine or in a private network; names by their form."""
+    host = urlsplit(url).hostname or ""
+    address = _number(host)
+    if address is None:
+        return "." not in host or host.endswith(_OWN_ENDINGS)
+    return address.is_loopback or address.is_private or address.is_link_local
+
+
+def _number(host: str) -> IPv4Address | IPv6Address | None:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

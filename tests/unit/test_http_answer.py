@@ -125,6 +125,8 @@ def test_a_document_of_too_many_parts_is_refused_before_it_is_built():
         ("https://api.example.org", {"ALL_PROXY": "http://p", "no_proxy": "*"}, None),
         ("http://192.168.1.10:32400", {"ALL_PROXY": "http://p", "HTTP_PROXY": "http://p"}, None),
         ("https://127.0.0.1", {"ALL_PROXY": "http://p"}, None),
+        ("https://[::1]:8443", {"ALL_PROXY": "http://p"}, None),
+        ("https://127.0.0.1.example.org", {"ALL_PROXY": "http://p"}, "http://p"),
     ],
 )
 def test_proxies_of_the_environment(origin, environ, proxy):

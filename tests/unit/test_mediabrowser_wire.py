@@ -11,6 +11,7 @@ from cwsync.errors import UnavailableError
 from cwsync.http import Answer
 from cwsync.model import Feature, Kind, Listed, Play, Position, Rated
 from cwsync.providers._mbids import ids_of
+from cwsync.providers._mbvalues import entries_of, item_of, lingers, value_of
 from cwsync.providers._mbwire import (
     BadRow,
     Row,
@@ -20,12 +21,8 @@ from cwsync.providers._mbwire import (
     decode_time,
     decode_users,
     decode_views,
-    entries_of,
-    item_of,
-    lingers,
     plain_id,
     read_row,
-    value_of,
 )
 
 HEX = "f8a1b2c3d4e5f60718293a4b5c6d7e8f"

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cwsync.errors import ConfigError
+from cwsync.tokens import on_this_machine
 
 _FINGERPRINT: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -80,7 +81,7 @@ def proxy_for(origin: str, environ: Mapping[str, str]) -> str | None:
     """
     parts = urlsplit(origin)
     host = parts.hostname or ""
-    if parts.scheme != "https" or host == "localhost" or host.startswith("127.") or host == "::1":
+    if parts.scheme != "https" or on_this_machine(origin):
         return None
     names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
     proxy = next((environ[name] for name in names if environ.get(name)), None)

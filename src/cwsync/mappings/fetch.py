@@ -9,7 +9,6 @@ this machine).
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +18,7 @@ from cwsync.http.answer import Answer
 from cwsync.http.wire import Wire, WireError
 from cwsync.model.mappings import Tag
 from cwsync.redaction import safe_url
-from cwsync.tokens import origin_of
+from cwsync.tokens import on_this_machine, origin_of
 
 HOPS: Final = 5
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -39,7 +38,7 @@ def check_address(url: str) -> str:
     parts = urlsplit(url) if origin_of(url) else None
     if parts is None or parts.username is not None or parts.fragment:
         problem, hint = "is no address of a file", "write it like https://host/mappings.json"
-    elif parts.scheme != "https" and not _is_here(url):
+    elif parts.scheme != "https" and not on_this_machine(url):
         problem, hint = "is not https", "only an address of this machine may be http"
     else:
         return url
@@ -49,7 +48,7 @@ def check_address(url: str) -> str:
 async def download(url: str, *, user_agent: str, tag: Tag | None, max_bytes: int, timeout_s: float) -> Download:
     """Get a file, once. Raises `UnavailableError` for everything but the file, or that it has not changed."""
     wire = Wire(at_once=1, timeout_s=timeout_s, max_bytes=max_bytes, ca_file=None, fingerprint=None)
-    here = _is_here(url)
+    here = on_this_machine(url)
     try:
         for _ in range(HOPS):
             origin = origin_of(url) or ""
@@ -93,20 +92,9 @@ def _next(url: str, location: str, *, here: bool) -> str:
     except ValueError:
         to, parts = "", urlsplit("")
     origin = origin_of(to)
-    safe = origin is not None and parts.username is None and (_is_here(to) if here else parts.scheme == "https")
-    if not location or not safe or (_is_here(to) and not here):
+    safe = origin is not None and parts.username is None and (on_this_machine(to) if here else parts.scheme == "https")
+    if not location or not safe or (on_this_machine(to) and not here):
         name = safe_url(origin or "an address that is none")
         told = f"{safe_url(origin_of(url) or '')} leads to {name}, which is not followed"
         raise UnavailableError(told, where="mappings", hint=_AGAIN)
     return to
-
-
-def _is_here(url: str) -> bool:
-    """Whether an address is on this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

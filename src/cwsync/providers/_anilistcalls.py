@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.model import AccountSpec
 from cwsync.provider import Option, Services
+from cwsync.providers._address import service_url, trust_of
 from cwsync.tokens import login as login_hint
 from cwsync.tokens import not_logged_in, origin_of
 
@@ -41,7 +42,6 @@ BURST: Final = 4
 _TRIES: Final = 3
 _SHUT_S: Final = 60.0  # for so long AniList shuts, where it does not say
 _LONGEST_S: Final = 180.0  # longer than this nobody waits within a run
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TOO_COMPLEX: Final = re.compile(r"query complexity should be (\d+) but got (\d+)", re.IGNORECASE)
 RATE_UNLISTED: Final = ("no", "planning", "current", "completed")
 OPTIONS: Final = (
@@ -85,28 +85,15 @@ def address_of(account: AccountSpec) -> Address:
         raise ConfigError("must be a number", where=f"accounts.{account.name}.client_id", hint=hint)
     if referer is not None and origin_of(str(referer)) is None:
         raise ConfigError("is not an address", where=f"accounts.{account.name}.referer")
-    ca_file, fingerprint = options.get("ca_file"), options.get("fingerprint")
     return Address(
         account.name,
-        _url(account, "api_url", API),
-        _url(account, "auth_url", AUTH),
+        service_url(account, "api_url", API),
+        service_url(account, "auth_url", AUTH),
         None if client_id is None else str(client_id),
         None if referer is None else str(referer),
         account.timeout.total_seconds(),
-        Path(str(ca_file)) if ca_file else None,
-        str(fingerprint) if fingerprint else None,
+        *trust_of(account),
     )
-
-
-def _url(account: AccountSpec, name: str, default: str) -> str:
-    url = str(account.options.get(name) or default).rstrip("/")
-    where = f"accounts.{account.name}.{name}"
-    if origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint=f"write it like {default}")
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        raise ConfigError("must begin with https://", where=where, hint="a login must not travel unencrypted")
-    return url
 
 
 class Pace:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.http import Answer, Http
@@ -24,11 +22,13 @@ from cwsync.http.bucket import Sleep
 from cwsync.http.client import Params
 from cwsync.model import AccountSpec
 from cwsync.provider import Services
+from cwsync.providers._address import server_url, trust_of
 from cwsync.providers._mbdialect import Dialect
 from cwsync.providers._mbwire import Server, decode_server
 from cwsync.redaction import remember
-from cwsync.tokens import login, origin_of
+from cwsync.tokens import login
 
+_EXAMPLE: Final = "http://192.168.1.10:8096"
 AT_ONCE: Final = 4
 # A server whose database is locked (status 500) is asked again after these.
 WAITS_S: Final = (1.0, 2.0, 4.0)
@@ -70,20 +70,20 @@ class Calls:
     ) -> None:
         self.account = account.name
         self.dialect = dialect
-        self.url = server_url(account)
+        self.url = url_of(account)
         self.now: datetime | None = None
         self.sleep = sleep
         self._services = services
         self._device = device
-        ca_file, fingerprint = account.options.get("ca_file"), account.options.get("fingerprint")
+        ca_file, fingerprint = trust_of(account)
         self.http = Http(
             account.name,
             origins=[self.url],
             headers=headers_of(services, device),
             timeout_s=account.timeout.total_seconds(),
             at_once=AT_ONCE,
-            ca_file=Path(ca_file) if isinstance(ca_file, str | Path) else None,
-            fingerprint=fingerprint if isinstance(fingerprint, str) else None,
+            ca_file=ca_file,
+            fingerprint=fingerprint,
             sleep=sleep,
         )
 
@@ -161,24 +161,12 @@ def nobody(answer: Answer) -> bool:
     return answer.status == 404 or (answer.status == 500 and _NOBODY in answer.body)
 
 
-def server_url(account: AccountSpec) -> str:
-    """The address of the server. Plain HTTP only within the house. Raises `ConfigError`."""
-    url, where = account.options.get("url"), f"accounts.{account.name}.url"
-    if not isinstance(url, str) or origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint="write it like http://192.168.1.10:8096")
-    if urlsplit(url).scheme != "https" and not _inside(urlsplit(url).hostname or ""):
-        hint = "use https, or the private address of the server"
-        raise ConfigError("must be https outside of the own network: a token goes there", where=where, hint=hint)
-    return url.rstrip("/")
-
-
-def _inside(host: str) -> bool:
-    """Whether a host is on this machine or in a private network; names by their form."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal"))
-    return address.is_loopback or address.is_private or address.is_link_local
+def url_of(account: AccountSpec) -> str:
+    """The address of the server. Plain http only within the house. Raises `ConfigError`."""
+    url = server_url(account, _EXAMPLE)
+    if url is None:
+        raise ConfigError("is missing", where=f"accounts.{account.name}.url", hint=f"write it like {_EXAMPLE}")
+    return url
 
 
 def raise_gone(account: str, name: str) -> NoReturn:

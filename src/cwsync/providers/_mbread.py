@@ -21,6 +21,7 @@ from cwsync.http import Page, Whole, pages, together
 from cwsync.http.client import Params
 from cwsync.model import Entry, Feature, Kind, Play, Undecoded
 from cwsync.providers._mbcalls import AT_ONCE, Calls, nobody
+from cwsync.providers._mbvalues import entries_of, lingers, value_of
 from cwsync.providers._mbwire import (
     BadRow,
     Row,
@@ -30,10 +31,7 @@ from cwsync.providers._mbwire import (
     decode_page,
     decode_state,
     decode_views,
-    entries_of,
-    lingers,
     read_row,
-    value_of,
 )
 
 T = TypeVar("T")

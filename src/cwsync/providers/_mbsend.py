@@ -21,7 +21,8 @@ from cwsync.model import Feature, Play, Position, Rated, Value
 from cwsync.providers._mbcalls import WAITS_S, nobody
 from cwsync.providers._mbdialect import Call
 from cwsync.providers._mbread import Library
-from cwsync.providers._mbwire import Row, RowError, State, decode_state, value_of
+from cwsync.providers._mbvalues import value_of
+from cwsync.providers._mbwire import Row, RowError, State, decode_state
 
 _SAME_MS = 1000
 

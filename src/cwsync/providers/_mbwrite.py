@@ -18,7 +18,8 @@ from cwsync.model import Change, Feature, Item, Op, Outcome, Position, Receipt, 
 from cwsync.providers._mbfind import Finder, is_title
 from cwsync.providers._mbread import Library
 from cwsync.providers._mbsend import Result, Sender, Sent, reached
-from cwsync.providers._mbwire import KEY, Row, plain_id, value_of
+from cwsync.providers._mbvalues import value_of
+from cwsync.providers._mbwire import KEY, Row, plain_id
 
 AT_ONCE: Final = 2
 # So many lost answers in a row are no accident.

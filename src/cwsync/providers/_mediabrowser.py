@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -111,9 +112,9 @@ class MediaBrowser(Opened):
         self.account_id = account_id(self.dialect.name, server, user)
         return user, admin
 
+    @abstractmethod
     async def _whose(self, wanted: str | None) -> tuple[User, bool]:
         """Whose rows are meant, and whether the token is that of an administrator. `wanted` is a name or an id."""
-        raise NotImplementedError
 
     async def _user_by_id(self, key: str, name: str) -> User:
         """A user as the server knows them now. Raises `AuthError` for one that is gone."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from cwsync.errors import ConfigError
 from cwsync.model import AccountSpec
 from cwsync.provider import Option
-from cwsync.tokens import origin_of
+from cwsync.providers._address import service_url, trust_of
 
 API: Final = "https://api.simkl.com"
 APPS: Final = "https://simkl.com/settings/developer"
@@ -19,7 +18,6 @@ WRITE_MS: Final = 1100
 READ_MS: Final = 400
 # A write that meets another one's lock is held for up to 20 s before it is refused.
 LEAST_TIMEOUT_S: Final = 60.0
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 OPTIONS: Final = (
     Option("client_id", "text", f"the id of your SIMKL application ({APPS})", required=True),
     Option("access_token", "secret", "an access token got elsewhere, in place of `cwsync auth login`"),
@@ -56,16 +54,14 @@ def address_of(account: AccountSpec) -> Address:
             hint=f"make an application at {APPS} (type: TV, devices & command line) and put its id there",
         )
     paces = [_pace(account, name, preset) for name, preset in (("read", READ_MS), ("write", WRITE_MS))]
-    ca_file, fingerprint = options.get("ca_file"), options.get("fingerprint")
     return Address(
         account.name,
-        _url(account),
+        service_url(account, "api_url", API),
         client_id.strip(),
         paces[0],
         paces[1],
         max(LEAST_TIMEOUT_S, account.timeout.total_seconds()),
-        Path(str(ca_file)) if ca_file else None,
-        str(fingerprint) if fingerprint else None,
+        *trust_of(account),
     )
 
 
@@ -74,14 +70,3 @@ def _pace(account: AccountSpec, name: str, preset: int) -> int:
     if type(found) is not int or not 0 <= found <= 60_000:
         raise ConfigError("must be 0 to 60000", where=f"accounts.{account.name}.{name}_spacing_ms")
     return found
-
-
-def _url(account: AccountSpec) -> str:
-    url = str(account.options.get("api_url", API)).rstrip("/")
-    where = f"accounts.{account.name}.api_url"
-    if origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint=f"write it like {API}")
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        raise ConfigError("must begin with https://", where=where, hint="a login must not travel unencrypted")
-    return url

@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
-from urllib.parse import urlsplit
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.model import AccountSpec
 from cwsync.provider import Option, Services
+from cwsync.providers._address import service_url, trust_of
 from cwsync.providers._tmdbwire import KEY_CODES, SESSION_CODES, UNKNOWN_CODES, USER_CODES, decode_code
 from cwsync.redaction import remember
 from cwsync.tokens import login as login_hint
-from cwsync.tokens import not_logged_in, origin_of
+from cwsync.tokens import not_logged_in
 
 if TYPE_CHECKING:
     from cwsync.http import Answer, Http
@@ -36,7 +36,6 @@ KEYS: Final = "https://www.themoviedb.org/settings/api"
 PER_S: Final = 30.0
 BURST: Final = 20
 AT_ONCE: Final = 10
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # What is a user's: the account and its lists, ratings, and what the user has of one title.
 _PERSONAL: Final = re.compile(r".*/3/(account(/.*)?|.*/(rating|account_states))")
 Clock = Callable[[], float]
@@ -64,22 +63,8 @@ class Address:
 
 def address_of(account: AccountSpec) -> Address:
     """The settings of an account. Raises `ConfigError` for those that can never work."""
-    options = account.options
-    url = str(options.get("api_url", API)).rstrip("/").removesuffix("/3")
-    where = f"accounts.{account.name}.api_url"
-    if origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint=f"write it like {API}")
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        raise ConfigError("must begin with https://", where=where, hint="a login must not travel unencrypted")
-    ca_file, fingerprint = options.get("ca_file"), options.get("fingerprint")
-    return Address(
-        account.name,
-        url,
-        account.timeout.total_seconds(),
-        Path(str(ca_file)) if ca_file else None,
-        str(fingerprint) if fingerprint else None,
-    )
+    url = service_url(account, "api_url", API).removesuffix("/3")
+    return Address(account.name, url, account.timeout.total_seconds(), *trust_of(account))
 
 
 @dataclass(slots=True)

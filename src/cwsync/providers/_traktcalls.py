@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
-from urllib.parse import urlsplit
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.model import AccountSpec
 from cwsync.provider import Option, Services
+from cwsync.providers._address import service_url, trust_of
 from cwsync.providers._traktwire import is_page_for_people
 from cwsync.tokens import Tokens, not_logged_in, origin_of
 from cwsync.tokens import login as login_hint
@@ -37,7 +37,6 @@ READS_PER_S: Final = 1000 / 300
 READ_BURST: Final = 300
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _APPS: Final = "https://trakt.tv/oauth/applications"
 OPTIONS: Final = (
     Option("client_id", "text", f"the id of your Trakt application ({_APPS})", required=True),
@@ -78,28 +77,15 @@ def address_of(account: AccountSpec) -> Address:
     spacing = options.get("write_spacing_ms", SPACING_MS)
     if type(spacing) is not int or not 0 <= spacing <= 60_000:
         raise ConfigError("must be 0 to 60000", where=f"accounts.{account.name}.write_spacing_ms")
-    ca_file, fingerprint = options.get("ca_file"), options.get("fingerprint")
     return Address(
         account.name,
-        _url(account, "api_url", API),
-        _url(account, "auth_url", AUTH),
+        service_url(account, "api_url", API),
+        service_url(account, "auth_url", AUTH),
         client_id.strip(),
         spacing,
         account.timeout.total_seconds(),
-        Path(str(ca_file)) if ca_file else None,
-        str(fingerprint) if fingerprint else None,
+        *trust_of(account),
     )
-
-
-def _url(account: AccountSpec, name: str, default: str) -> str:
-    url = str(account.options.get(name, default)).rstrip("/")
-    where = f"accounts.{account.name}.{name}"
-    if origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint=f"write it like {default}")
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        raise ConfigError("must begin with https://", where=where, hint="a login must not travel unencrypted")
-    return url
 
 
 def http_of(

@@ -10,19 +10,17 @@ a server and a token of its own in the file.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.http import Bucket, Http
 from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
 from cwsync.provider import Opened, Option, Person, Services
+from cwsync.providers._address import server_url, service_url, trust_of
 from cwsync.providers._plexcache import IdCache
 from cwsync.providers._plexcaps import CAPABILITIES
 from cwsync.providers._plexcloud import Watchlist
@@ -42,6 +40,7 @@ from cwsync.providers._plexwire import decode_machine_id
 from cwsync.providers._plexwrite import write_all
 from cwsync.tokens import Tokens, origin_of
 
+EXAMPLE: Final = "http://192.168.1.10:32400"
 CLOUD: Final = {
     "plex_tv_url": "https://plex.tv",
     "discover_url": "https://discover.provider.plex.tv",
@@ -73,8 +72,8 @@ class Plex(Opened):
     def __init__(self, account: AccountSpec, services: Services) -> None:
         self._account = account
         self._services = services
-        self._tv, self._discover, self._metadata = (_cloud_url(account, name) for name in CLOUD)
-        self._url = _server_url(account)
+        self._tv, self._discover, self._metadata = (service_url(account, name, CLOUD[name]) for name in CLOUD)
+        self._url = server_url(account, EXAMPLE)
         self._direct = "token" in account.secrets
         if self._direct and self._url is None:
             hint = f"set the address of the server, or leave the token out and run: cwsync auth login {account.name}"
@@ -208,15 +207,14 @@ class Plex(Opened):
         return decode_machine_id(answer)
 
     def _server_http(self, url: str, client: str, token: str | None = None) -> Http:
-        options = self._account.options
-        ca_file, fingerprint = options.get("ca_file"), options.get("fingerprint")
+        ca_file, fingerprint = trust_of(self._account)
         return self._kept(
             self._account.name,
             origins=[url],
             headers=headers_of(self._services, client, token),
             timeout_s=self._account.timeout.total_seconds(),
-            ca_file=Path(ca_file) if isinstance(ca_file, str | Path) else None,
-            fingerprint=fingerprint if isinstance(fingerprint, str) else None,
+            ca_file=ca_file,
+            fingerprint=fingerprint,
         )
 
     def _cloud_http(self, client: str, token: str) -> Http:
@@ -306,8 +304,8 @@ class Plex(Opened):
     @classmethod
     async def login(cls, account: AccountSpec, services: Services, person: Person) -> Tokens:
         """Have a person enter a PIN at plex.tv/link, choose a user of the home and a server."""
-        tv = _cloud_url(account, "plex_tv_url")
-        _server_url(account)
+        tv = service_url(account, "plex_tv_url", CLOUD["plex_tv_url"])
+        server_url(account, EXAMPLE)
         known = services.tokens.load()
         client = known.chosen.get("client") if known is not None else None
         found = await Conversation(account, services, person, tv, client or new_client()).run()
@@ -320,49 +318,9 @@ class Plex(Opened):
     @classmethod
     async def logout(cls, account: AccountSpec, services: Services, tokens: Tokens) -> bool:
         """Sign the device out at plex.tv: its tokens die, at every server."""
-        tv = _cloud_url(account, "plex_tv_url")
+        tv = service_url(account, "plex_tv_url", CLOUD["plex_tv_url"])
         headers = headers_of(services, tokens.chosen.get("client", ""), tokens.secret("access", tv))
         async with Http(account.name, origins=[tv], headers=headers) as http:
             answer = await http.write("DELETE", "/api/v2/users/signout", idempotent=True)
         judge_tv(answer, account.name)
         return True
-
-
-# --- addresses ----------------------------------------------------------------------------------------
-
-
-def _cloud_url(account: AccountSpec, name: str) -> str:
-    """The address of one host of the cloud: HTTPS, unless it is on this machine. Raises `ConfigError`."""
-    url = str(account.options.get(name) or CLOUD[name])
-    where = f"accounts.{account.name}.{name}"
-    if origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint=f"write it like {CLOUD[name]}")
-    if urlsplit(url).scheme != "https" and not _inside(url, loopback=True):
-        raise ConfigError("must be https: a token goes there", where=where)
-    return url.rstrip("/")
-
-
-def _server_url(account: AccountSpec) -> str | None:
-    """The address of the server, None where the login knows it. Plain HTTP only within the house."""
-    url = account.options.get("url")
-    if url is None:
-        return None
-    where = f"accounts.{account.name}.url"
-    if not isinstance(url, str) or origin_of(url) is None:
-        raise ConfigError("is not an address", where=where, hint="write it like http://192.168.1.10:32400")
-    if urlsplit(url).scheme != "https" and not _inside(url, loopback=False):
-        hint = "use https, or the private address of the server"
-        raise ConfigError("must be https outside of the own network: a token goes there", where=where, hint=hint)
-    return url.rstrip("/")
-
-
-def _inside(url: str, *, loopback: bool) -> bool:
-    """Whether an address is on this machine or, unless `loopback`, in a private network; names by their form."""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if host == "localhost":
-            return True
-        return not loopback and ("." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")))
-    return address.is_loopback or (not loopback and (address.is_private or address.is_link_local))
