@@ -16,9 +16,9 @@ from cwsync.model import Item, Kind
 from simulators.anilist import AniList, asking
 from simulators.anilist_account import film, part, series
 from simulators.anilist_world import Listed
-from support.desk import DeskShell, Warm
 from support.httpserver import Do, Reply, answer, drop_after, hold, html
-from support.shell import TIMEOUT_S, Shell, data_of, finish, until
+from support.shell import Shell, data_of, finish, until
+from support.warm import TIMEOUT_S
 
 PAIRS = """
 [accounts.mine]
@@ -51,8 +51,8 @@ REMOVE = "remove = true\nhold_removed = '0s'"
 class House:
     """A service with titles that it knows, a shell beside it, and a pair that is called `save`."""
 
-    def __init__(self, service: AniList, folder: Path, warm: Warm) -> None:
-        self.service, self.folder, self.warm = service, folder, warm
+    def __init__(self, service: AniList, folder: Path) -> None:
+        self.service, self.folder = service, folder
         self.token = service.login()
         service.limit = 1_000_000  # the pace has tests of its own
         for n in range(1, 21):
@@ -66,7 +66,7 @@ class House:
         tables = "\n".join(f"[pairs.save.{name}]\n{'' if name == 'history' else REMOVE}" for name in features)
         source, other = ("backup", "mine") if target else ("mine", "backup")
         settings = {"url": self.service.url, "source": source, "target": other, "mode": mode}
-        made = DeskShell(self.folder, PAIRS.format(features=tables, more=more, **settings), self.warm)
+        made = Shell(self.folder, PAIRS.format(features=tables, more=more, **settings))
         made.environ["ANILIST_TOKEN"] = self.token
         return made
 
@@ -82,17 +82,10 @@ class House:
         return self.service.asked("mutation(")
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with AniList() as service:
-        yield House(service, tmp_path, warm)
+        yield House(service, tmp_path)
 
 
 def row(item: Item, **value: object) -> dict[str, object]:

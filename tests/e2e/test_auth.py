@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +12,9 @@ from typing import Any
 import pytest
 
 from cwsync.errors import Exit
-from support.desk import PIN, Desk, DeskShell, Warm
+from support.desk import PIN, Desk, DeskShell
 from support.httpserver import Server, drop_after, drop_before, status
-from support.shell import TIMEOUT_S, Shell, film, finish, until
+from support.shell import film, finish, until
 
 PAIRS = """
 [accounts.desk]
@@ -41,11 +36,11 @@ CANARIES = ("desk-access-canary", "desk-refresh-canary", "desk-device-canary", P
 class Office:
     """The service, and a folder of someone who uses it."""
 
-    def __init__(self, folder: Path, desk: Desk, server: Server, warm: Warm, more: str = "") -> None:
+    def __init__(self, folder: Path, desk: Desk, server: Server, more: str = "") -> None:
         self.desk = desk
         self.server = server
         folder.mkdir(exist_ok=True)
-        self.shell = DeskShell(folder, PAIRS.format(url=server.url, more=more), warm)
+        self.shell = DeskShell(folder, PAIRS.format(url=server.url, more=more))
         self.shell.put("home", film(1, 8))
         self.tokens = self.shell.state / "tokens" / "desk.json"
 
@@ -54,59 +49,21 @@ class Office:
         return json.loads(self.tokens.read_bytes())
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
 
 
 @pytest.fixture
-def at(tmp_path: Path, desk: Desk, warm: Warm) -> Iterator[Office]:
+def at(tmp_path: Path, desk: Desk) -> Iterator[Office]:
     with desk.open() as server:
-        yield Office(tmp_path, desk, server, warm)
+        yield Office(tmp_path, desk, server)
 
 
 def clean(*texts: str) -> None:
     for text in texts:
         assert not [canary for canary in CANARIES if canary in text]
         assert "Traceback" not in text
-
-
-def typed(shell: Shell, line: str, *talk: tuple[str, str]) -> tuple[int, str]:
-    """Run a command on a terminal, answer what it asks; its exit code and all that stood on the screen."""
-    ours, theirs = pty.openpty()
-    environ = shell.env({"TERM": "xterm-256color"})
-    child = subprocess.Popen(
-        shell.words(line), cwd=shell.folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    told, left = b"", list(talk)
-    deadline = time.monotonic() + TIMEOUT_S
-    try:
-        while select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:
-                break
-            if not part:
-                break
-            told += part
-            if left and told.endswith(left[0][0].encode()):
-                answer = left.pop(0)[1]
-                if answer == "^C":
-                    child.send_signal(signal.SIGINT)
-                else:
-                    os.write(ours, answer.encode())
-        return child.wait(TIMEOUT_S), told.decode().replace("\r\n", "\n")
-    finally:
-        os.close(ours)
-        child.kill()
 
 
 def test_a_login_shows_a_code_waits_and_keeps_what_it_gets(at: Office) -> None:
@@ -158,11 +115,11 @@ def test_status_tells_all_accounts(at: Office) -> None:
     assert at.shell.marks() == before
 
 
-def test_a_secret_of_the_file_stands_in_for_a_login(tmp_path: Path, warm: Warm) -> None:
+def test_a_secret_of_the_file_stands_in_for_a_login(tmp_path: Path) -> None:
     desk = Desk()
     desk.good = {"desk-access-canary-9": "kim"}
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm, 'token = { env = "DESK_TOKEN" }')
+        at = Office(tmp_path, desk, server, 'token = { env = "DESK_TOKEN" }')
         env = {"DESK_TOKEN": "desk-access-canary-9"}
         assert at.shell("run --apply", env=env).code == 0
         told = at.shell("auth status", env=env)
@@ -179,57 +136,57 @@ def test_a_secret_of_the_file_stands_in_for_a_login(tmp_path: Path, warm: Warm) 
 # --- choosing -------------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_a_choice_is_refused_and_the_file_can_make_it(tmp_path: Path, warm: Warm) -> None:
+def test_without_a_terminal_a_choice_is_refused_and_the_file_can_make_it(tmp_path: Path) -> None:
     desk = Desk("kim", "sam")
     with desk.open() as server:
-        at = Office(tmp_path / "a", desk, server, warm)
+        at = Office(tmp_path / "a", desk, server)
         done = at.shell("auth login desk")
         assert done.code == Exit.USAGE
         assert "there is no terminal to ask on: Whose account? kim, sam" in done.err
         assert 'hint: answer in the file: user = "..." in [accounts.desk]' in done.err
         assert not at.tokens.exists()
-        at = Office(tmp_path / "b", desk, server, warm, 'user = "sam"')
+        at = Office(tmp_path / "b", desk, server, 'user = "sam"')
         assert at.shell("auth login desk").code == 0
         assert at.stored()["account_id"] == "desk:sam"
-        at = Office(tmp_path / "c", desk, server, warm, 'user = "pat"')
+        at = Office(tmp_path / "c", desk, server, 'user = "pat"')
         done = at.shell("auth login desk")
         assert done.code == Exit.USAGE
         assert "'pat' is none of them" in done.err
         assert "kim (u-kim), sam (u-sam)" in done.err
 
 
-def test_on_a_terminal_it_is_asked_and_a_pin_is_not_shown(tmp_path: Path, warm: Warm) -> None:
+def test_on_a_terminal_it_is_asked_and_a_pin_is_not_shown(tmp_path: Path) -> None:
     desk = Desk("kim", "boss")
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm)
-        code, told = typed(
-            at.shell, "auth login desk", ("1 to 2: ", "9\n"), ("1 to 2: ", "2\n"), ("boss: ", f"{PIN}\n")
+        at = Office(tmp_path, desk, server)
+        code, told = at.shell.terminal(
+            "auth login desk", talk=[("1 to 2: ", "9\n"), ("1 to 2: ", "2\n"), ("boss: ", f"{PIN}\n")]
         )
         assert code == 0, told
         assert "  1  kim" in told
         assert at.stored()["account_id"] == "desk:boss"
         clean(told)
-        code, told = typed(at.shell, "auth login desk", ("1 to 2: ", "2\n"), ("boss: ", "1234\n"))
+        code, told = at.shell.terminal("auth login desk", talk=[("1 to 2: ", "2\n"), ("boss: ", "1234\n")])
         assert code == Exit.LOGIN
         assert "wrong PIN" in told
         assert at.stored()["account_id"] == "desk:boss"
 
 
-def test_a_pin_may_come_from_a_secret(tmp_path: Path, warm: Warm) -> None:
+def test_a_pin_may_come_from_a_secret(tmp_path: Path) -> None:
     desk = Desk("kim", "boss")
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm, 'user = "u-boss"\npin = { env = "DESK_PIN" }')
+        at = Office(tmp_path, desk, server, 'user = "u-boss"\npin = { env = "DESK_PIN" }')
         assert at.shell("auth login desk", env={"DESK_PIN": PIN}).code == 0
         assert at.stored()["account_id"] == "desk:boss"
 
 
-def test_giving_up_leaves_everything_as_it_was(tmp_path: Path, warm: Warm) -> None:
+def test_giving_up_leaves_everything_as_it_was(tmp_path: Path) -> None:
     desk = Desk("kim", "boss")
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm)
-        code, told = typed(at.shell, "auth login desk", ("1 to 2: ", "^C"))
+        at = Office(tmp_path, desk, server)
+        code, told = at.shell.terminal("auth login desk", talk=[("1 to 2: ", "^C")])
         assert (code, at.tokens.exists()) == (130, False)
-        code, told = typed(at.shell, "auth login desk", ("1 to 2: ", "\x04"))
+        code, told = at.shell.terminal("auth login desk", talk=[("1 to 2: ", "\x04")])
         assert code == Exit.USAGE
         assert "the input ended" in told
         desk.approved = False
@@ -250,10 +207,10 @@ def test_a_refusal_by_the_person_is_told(at: Office) -> None:
     assert not at.tokens.exists()
 
 
-def test_a_login_as_someone_else_is_said(tmp_path: Path, warm: Warm) -> None:
+def test_a_login_as_someone_else_is_said(tmp_path: Path) -> None:
     desk = Desk("kim", "sam")
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm, 'user = "sam"')
+        at = Office(tmp_path, desk, server, 'user = "sam"')
         at.shell("auth login desk")
         text = at.shell.file.read_text().replace('user = "sam"', 'user = "kim"')
         at.shell.file.write_text(text)
@@ -285,21 +242,21 @@ def test_a_login_that_is_good_is_left_alone(at: Office) -> None:
 
 @pytest.mark.parametrize(("line", "refreshed"), [("plan", 0), ("run --apply", 1)])
 def test_a_run_that_writes_renews_in_good_time_and_a_dry_run_only_at_the_end(
-    tmp_path: Path, warm: Warm, line: str, refreshed: int
+    tmp_path: Path, line: str, refreshed: int
 ) -> None:
     desk = Desk(lasts=timedelta(minutes=30))
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm)
+        at = Office(tmp_path, desk, server)
         at.shell("auth login desk")
         assert at.shell(line).code == 0
         assert desk.refreshed == refreshed
 
 
 @pytest.mark.parametrize("line", ["plan", "run --apply", "explain both tt1000001", "check"])
-def test_a_login_that_ended_is_renewed_once_and_kept(tmp_path: Path, warm: Warm, line: str) -> None:
+def test_a_login_that_ended_is_renewed_once_and_kept(tmp_path: Path, line: str) -> None:
     desk = Desk(lasts=timedelta(seconds=-5))
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm)
+        at = Office(tmp_path, desk, server)
         at.shell("auth login desk")
         desk.good, desk.lasts = {}, timedelta(days=7)
         done = at.shell(line)
@@ -330,10 +287,10 @@ def test_what_was_asked_is_counted_in_the_report(at: Office) -> None:
     assert "desk: asked 1 times, got 14 bytes" in told.err
 
 
-def test_two_processes_renew_once(tmp_path: Path, warm: Warm) -> None:
+def test_two_processes_renew_once(tmp_path: Path) -> None:
     desk = Desk(lasts=timedelta(seconds=-5))
     with desk.open() as server:
-        at = Office(tmp_path, desk, server, warm)
+        at = Office(tmp_path, desk, server)
         at.shell("auth login desk")
         desk.good, desk.lasts = {}, timedelta(days=7)
         both = [at.shell.start("plan"), at.shell.start("plan"), at.shell.start("plan")]

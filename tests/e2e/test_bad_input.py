@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import TWO_TRACKERS, Done, data_of, film, films, tree, unprivileged
+from support.shell import TWO_TRACKERS, Done, Shell, data_of, film, films, tree, unprivileged
 
 
 @pytest.fixture(scope="module")
@@ -76,27 +74,13 @@ def test_a_wrong_file_as_json_is_one_object_on_stderr(synced: Shell) -> None:
 
 # --- secrets -------------------------------------------------------------------------------------
 
-# No provider that works without a network takes a secret, so here is one that does.
-KEYED = """
-import sys, types
-from cwsync import provider
-from cwsync.providers.tracker import Tracker
 
-class Keyed(Tracker):
-    options = (*Tracker.options, provider.Option("token", "secret", "what it logs in with"))
-
-sys.modules["keyed"] = types.ModuleType("keyed")
-sys.modules["keyed"].Keyed = Keyed
-provider.REGISTRY = {**provider.REGISTRY, "keyed": "keyed:Keyed"}
-from cwsync.__main__ import main
-sys.exit(main())
-"""
 CANARY = "canary-91c6e0"
 
 
 def keyed(folder: Path, token: str) -> Shell:
     shell = Shell(folder, TWO_TRACKERS.replace('"tracker"\npath = "home"', f'"keyed"\ntoken = {token}\npath = "home"'))
-    shell.program = [sys.executable, "-c", KEYED]
+    shell.also = "support.keyed:register"
     shell.put("home", *films(range(3)))
     return shell
 

@@ -18,9 +18,7 @@ from typing import Any
 import pytest
 
 from cwsync.model import Feature
-from e2e.test_auth import typed
 from support import world
-from support.desk import Warm
 from support.engine import some
 from support.httpserver import Do, Handler, Reply, Request, cut_json, html, redirect, status, truncated
 from support.mediapair import House, episodes, films, names, services, writes
@@ -233,23 +231,16 @@ TABLE = (
 
 
 @pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the state of a first run is kept: the same servers hold the same, so one run does for all tests."""
     return tmp_path_factory.mktemp("kept") / "state"
 
 
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm, kept: Path) -> Iterator[House]:
+def house(tmp_path: Path, kept: Path) -> Iterator[House]:
     """In step, and then something happened on both sides."""
     with services("jellyfin", "emby") as (one, other):
-        made = House(one, other, tmp_path, warm, features=("history", "watchlist"))
+        made = House(one, other, tmp_path, features=("history", "watchlist"))
         for side in made.sides:
             made.hold(side, Feature.HISTORY, *films(1, 2, 3, 4, 5), *episodes(1))
             made.hold(side, Feature.WATCHLIST, *films(20, 21))
@@ -350,7 +341,7 @@ def test_a_wrong_password_is_tried_once(house: House, side: str) -> None:
     in_file(_always(f'token = {{ env = "{variable}" }}'), _always(""))(house)
     if side == "source":
         in_file(_always(USER), _always(f'{USER}login = "password"\n'))(house)
-    code, told = typed(house.shell, f"auth login {one.name}", ("Owner: ", "a wrong one\n"))
+    code, told = house.shell.terminal(f"auth login {one.name}", talk=[("Owner: ", "a wrong one\n")])
     assert code == 6, told
     assert "it was tried once" in " ".join(told.split())
     assert f"cwsync auth login {one.name}" in told
@@ -358,7 +349,7 @@ def test_a_wrong_password_is_tried_once(house: House, side: str) -> None:
     assert one.user.tries == 1
     assert house.shell("run both --apply").code == 6
     assert writes(house.calls()) == ["POST /Users/AuthenticateByName"]
-    code, told = typed(house.shell, f"auth login {one.name}", ("Owner: ", "owner's password\n"))
+    code, told = house.shell.terminal(f"auth login {one.name}", talk=[("Owner: ", "owner's password\n")])
     assert code == 0, told
     house.run()
     ends_well(house)

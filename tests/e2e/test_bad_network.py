@@ -18,7 +18,6 @@ import pytest
 from cwsync.model import Feature
 from simulators.both import Both
 from support import world
-from support.desk import Warm
 from support.engine import some
 from support.httpserver import Do, Handler, Reply, Request, cut_json, html, redirect, status, truncated
 from support.plextrakt import House, fill, films, names
@@ -161,18 +160,11 @@ TABLE = (
 )
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     """In step, and then something happened on both sides."""
     with Both() as both:
-        made = House(both, tmp_path, warm=warm).logged_in()
+        made = House(both, tmp_path).logged_in()
         fill(made)
         made.run()
         made.at_plex(Feature.HISTORY, *films(8))

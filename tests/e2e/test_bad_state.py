@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from cwsync.state.sealed import seal, unseal
-from support.desk import WarmShell as Shell
-from support.shell import TWO_TRACKERS, Done, data_of, film, films, tree, unprivileged
+from support.shell import TWO_TRACKERS, Done, Shell, data_of, film, films, tree, unprivileged
 
 FAR = 54321  # no user of any system
 

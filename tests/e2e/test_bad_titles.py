@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import TWO_TRACKERS, film
+from support.shell import TWO_TRACKERS, Shell, film
 
 PAIRS = TWO_TRACKERS.removesuffix("remove = true\n")
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"

@@ -85,7 +85,6 @@ class House:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made = House(tmp_path_factory.mktemp("canaries"))
     yield made
-    made.driver.close()
     figure("canaries", f"{made.commands} command lines, {len(CANARIES)} canaries in {len(forms('Can4ry'))} spellings")
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import data_of, film, films
+from support.shell import Shell, data_of, film, films
 
 PAIRS = """
 [accounts.home]

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import Done, film, films
+from support.shell import Done, Shell, film, films
 
 PAIRS = """
 [accounts.home]

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import film
+from support.shell import Shell, film
 
 Row = dict[str, Any]
 A, B, C, D = (film(n, 8) for n in range(1, 5))

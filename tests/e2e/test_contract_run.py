@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import film, films, finish, tree, until
+from support.shell import Shell, film, films, finish, tree, until
 
 PAIRS = """
 [accounts.home]

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import data_of, film, films, tree
+from support.shell import Shell, data_of, film, films, tree
 
 PAIRS = """
 [accounts.home]
@@ -115,10 +114,10 @@ def test_forgetting_asks_and_keeps_a_backup(shell: Shell) -> None:
     assert "hint: give --yes to go ahead" in refused.err
     for words in ("a union of both sides that removes nothing", "comes back", "a backup of the state is kept"):
         assert words in refused.out  # first it says what the next run will do and what could come back
-    code, screen = shell.terminal("reset-state both", answer=b"no\n")
+    code, screen = shell.terminal("reset-state both", talk=[("[y/N]", "no\n")])
     assert (code, "nothing was changed" in screen) == (0, True)
     assert path.read_bytes() == state
-    code, screen = shell.terminal("reset-state both", answer=b"y\n")
+    code, screen = shell.terminal("reset-state both", talk=[("[y/N]", "y\n")])
     assert (code, "forgotten; the backup is " in screen.replace("\n", "")) == (0, True)
     (backup,) = (shell.pair_folder("both") / "backups").iterdir()
     assert backup.read_bytes() == state

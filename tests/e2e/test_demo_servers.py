@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from support.shell import TIMEOUT_S
+from support.warm import TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 CWSYNC = f"{sys.executable} -m cwsync"

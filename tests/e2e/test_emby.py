@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from cwsync.model import Feature
-from e2e.test_auth import typed
 from simulators.emby import Emby
 from support import world
-from support.desk import Warm
 from support.httpserver import drop_after, hold
 from support.mediahouse import House, counts, row, titles
 from support.shell import finish, until
@@ -22,17 +20,10 @@ ON = 'ratings = "on"'
 KEPT = ("history", "progress", "watchlist")
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with Emby() as server:
-        yield House(server, tmp_path, warm)
+        yield House(server, tmp_path)
 
 
 def test_first_run_then_nothing_then_changes(house: House) -> None:
@@ -122,7 +113,7 @@ def test_logging_in_with_a_password_at_a_terminal(house: House) -> None:
     without = shell("auth login home")
     assert without.code == 2
     assert "terminal" in without.err
-    code, told = typed(shell, "auth login home", ("Owner: ", "owner's password\n"))
+    code, told = shell.terminal("auth login home", talk=[("Owner: ", "owner's password\n")])
     assert code == 0, told
     assert "owner's password" not in told
     assert house.user.tries == 1

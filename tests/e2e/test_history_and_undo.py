@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.desk import WarmShell as Shell
-from support.shell import data_of, film, films
+from support.shell import Shell, data_of, film, films
 
 PAIRS = """
 [accounts.a]

@@ -11,7 +11,6 @@ import pytest
 from cwsync.model import Entry, Feature, Kind
 from simulators.jellyfin import Jellyfin
 from support import world
-from support.desk import Warm
 from support.httpserver import drop_after, hold, html
 from support.mediahouse import NOTHING, House, counts, row, titles
 from support.shell import data_of, finish, until
@@ -19,17 +18,10 @@ from support.shell import data_of, finish, until
 RULES = "remove = true\nhold_removed = '0s'"
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with Jellyfin() as server:
-        yield House(server, tmp_path, warm)
+        yield House(server, tmp_path)
 
 
 def test_first_run_then_nothing_then_changes(house: House) -> None:

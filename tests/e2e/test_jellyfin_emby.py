@@ -13,7 +13,6 @@ from cwsync.model import Feature
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from support import world
-from support.desk import Warm
 from support.mediapair import House, Media, counts, episodes, films, names, outcomes, services, writes
 
 FEATURES = ("history", "progress", "watchlist")
@@ -21,17 +20,10 @@ SHOW = {"Episode 1.1", "Episode 1.2", "Episode 1.3"}
 ADDED, REMOVED = (1, 0, 0), (0, 0, 1)
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with services("jellyfin", "emby") as sides:
-        made = House(*sides, tmp_path, warm, features=FEATURES)
+        made = House(*sides, tmp_path, features=FEATURES)
         fill(made)
         yield made
 
@@ -79,11 +71,11 @@ def test_from_the_first_run_to_changes_on_both_sides(house: House) -> None:
 
 
 @pytest.mark.parametrize("versions", [("10.9.11", "4.8.11.0"), ("12.0.0", "4.9.0.41")], ids="-".join)
-def test_libraries_as_they_are(tmp_path: Path, warm: Warm, versions: tuple[str, str]) -> None:
+def test_libraries_as_they_are(tmp_path: Path, versions: tuple[str, str]) -> None:
     """One film twice, two episodes in one file, a special, and a title that nobody has identified."""
     with Jellyfin(version=versions[0]) as one, Emby(version=versions[1]) as other:
         jellyfin, emby = Media(one), Media(other)
-        house = House(jellyfin, emby, tmp_path, warm, features=FEATURES)
+        house = House(jellyfin, emby, tmp_path, features=FEATURES)
         second = jellyfin.shelf.copy(world.movie(1))
         one.world.remove(jellyfin.row(world.episode(1, 1, 6)))
         jellyfin.row(world.episode(1, 1, 5)).index_end = 6
@@ -147,11 +139,11 @@ def test_a_title_that_is_begun_again_at_jellyfin_stays_watched_at_emby(house: Ho
     assert emby.state(world.movie(1)).count == 0
 
 
-def test_writes_that_show_late_are_not_sent_again_and_take_nothing_away(tmp_path: Path, warm: Warm) -> None:
+def test_writes_that_show_late_are_not_sent_again_and_take_nothing_away(tmp_path: Path) -> None:
     """Seconds late, and many reads late, on both sides: adds, removals, positions and favourites."""
     clock = [time.time()]
     with services("jellyfin", "emby", staleness="15m", now=lambda: clock[0]) as sides:
-        house = House(*sides, tmp_path, warm, features=FEATURES)
+        house = House(*sides, tmp_path, features=FEATURES)
         jellyfin, emby = sides
         both = films(1, 2, 3, 4)
         for side in sides:

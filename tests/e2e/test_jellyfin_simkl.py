@@ -17,8 +17,8 @@ from simulators.jellyfin import Jellyfin
 from simulators.simkl import CLIENT_ID, Simkl
 from simulators.simkl_account import logged_in
 from support import world
-from support.desk import DeskShell, Warm
 from support.mediapair import Media, episodes, films, value
+from support.shell import Shell
 
 PAIRS = """
 {jellyfin}
@@ -41,11 +41,11 @@ target = "simkl"
 class House:
     """Somebody with both. `clock` is that of SIMKL, some seconds later at each run."""
 
-    def __init__(self, jellyfin: Jellyfin, simkl: Simkl, clock: list[float], folder: Path, warm: Warm) -> None:
+    def __init__(self, jellyfin: Jellyfin, simkl: Simkl, clock: list[float], folder: Path) -> None:
         self.clock = clock
         self.media, self.simkl = Media(jellyfin), simkl
         text = PAIRS.format(jellyfin=self.media.text(), client_id=CLIENT_ID, simkl=simkl.url)
-        self.shell = DeskShell(folder, text, warm)
+        self.shell = Shell(folder, text)
         self.shell.environ |= self.media.environ
         tokens = logged_in(simkl, "simkl").tokens
         assert tokens is not None
@@ -65,18 +65,11 @@ class House:
         return done.pair
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     clock = [time.time() - 200]
     with Jellyfin() as jellyfin, Simkl(now=lambda: clock[0]) as simkl:
-        yield House(jellyfin, simkl, clock, tmp_path, warm)
+        yield House(jellyfin, simkl, clock, tmp_path)
 
 
 def titles(house: House, feature: Feature) -> set[str]:

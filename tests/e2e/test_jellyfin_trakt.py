@@ -9,23 +9,15 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.desk import Warm
 from support.mediapair import House, counts, episodes, films, names, outcomes, reasons, services, writes
 
 SHOW = {"Episode 1.1", "Episode 1.2"}
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with services("jellyfin", "trakt", bare=True) as sides:
-        made = House(*sides, tmp_path, warm, "one-way", ("history", "ratings"))
+        made = House(*sides, tmp_path, "one-way", ("history", "ratings"))
         jellyfin, trakt = sides
         made.hold(jellyfin, Feature.HISTORY, *films(1, 2, 3, 4), *episodes(1, 2))
         made.hold(jellyfin, Feature.RATINGS, *films(1, 2), n=1)

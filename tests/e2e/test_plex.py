@@ -14,7 +14,6 @@ from simulators import plex_demo
 from simulators.plex import Plex
 from simulators.plexfill import Shelf
 from support import world
-from support.desk import DeskShell, Warm
 from support.httpserver import drop_after, hold, html, status
 from support.shell import Shell, data_of, finish, until
 
@@ -44,9 +43,8 @@ ALL = ("history", "ratings", "progress", "watchlist")
 class House:
     """A server with films and episodes, a shell beside it, and a pair that is called `save`."""
 
-    def __init__(self, plex: Plex, folder: Path, warm: Warm) -> None:
+    def __init__(self, plex: Plex, folder: Path) -> None:
         self.plex = plex
-        self.warm = warm
         self.user = plex.world.owner
         self.shelf = Shelf(plex)
         self.folder = folder
@@ -54,9 +52,7 @@ class House:
 
     def shell(self, mode: str = "one-way", features: Sequence[str] = ALL, more: str = "", rules: str = "") -> Shell:
         tables = "\n".join(f"[pairs.save.{name}]\n{rules}" for name in features)
-        made = DeskShell(
-            self.folder, PAIRS.format(mode=mode, features=tables, more=more, **self.plex.options()), self.warm
-        )
+        made = Shell(self.folder, PAIRS.format(mode=mode, features=tables, more=more, **self.plex.options()))
         made.environ["PLEX_TOKEN"] = self.user.token
         return made
 
@@ -68,17 +64,10 @@ class House:
         return self.shelf.states(feature, self.user)
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with Plex() as plex:
-        yield House(plex, tmp_path, warm)
+        yield House(plex, tmp_path)
 
 
 def fill(house: House) -> None:
@@ -358,13 +347,13 @@ def test_logging_in_and_out_with_the_real_command(house: House) -> None:
     assert shell("run").code == 6
 
 
-def test_the_demo_server_can_be_logged_in_to_and_synced(tmp_path: Path, warm: Warm) -> None:
+def test_the_demo_server_can_be_logged_in_to_and_synced(tmp_path: Path) -> None:
     with plex_demo.filled(Plex()) as plex:
         plex.accounts.open_door = True
         backup = '[accounts.backup]\nprovider = "tracker"\npath = "backup"\n'
         pair = '[pairs.save]\nsource = "plex"\ntarget = "backup"\n'
         features = "".join(f"[pairs.save.{name}]\n" for name in ALL)
-        shell = DeskShell(tmp_path, f"{plex_demo.account(plex)}\n{backup}{pair}{features}", warm)
+        shell = Shell(tmp_path, f"{plex_demo.account(plex)}\n{backup}{pair}{features}")
         assert shell("auth login plex").code == 0
         done = shell("run --apply --json")
         assert counts(done.pair) == {

@@ -12,11 +12,10 @@ from simulators.anilist import AniList
 from simulators.anilist_world import Title
 from simulators.plex import Plex
 from support import world
-from support.desk import DeskShell, Warm
 from support.httpserver import Reply, Server
 from support.mappings import release
 from support.mediapair import PlexSide
-from support.shell import Done
+from support.shell import Done, Shell
 
 PAIRS = """
 {plex}
@@ -47,7 +46,7 @@ RELEASE = {
 class House:
     """Somebody with both, and the makers of the data set."""
 
-    def __init__(self, plex: Plex, anilist: AniList, makers: Server, folder: Path, warm: Warm, mode: str = "") -> None:
+    def __init__(self, plex: Plex, anilist: AniList, makers: Server, folder: Path, mode: str = "") -> None:
         self.plex, self.anilist, self.makers = PlexSide(plex), anilist, makers
         anilist.limit = 1_000_000
         for number, count in ((501, 12), (502, 6), (503, 6)):
@@ -56,7 +55,7 @@ class House:
         for item in (world.movie(1), world.movie(2), *(world.episode(1, s, n) for s in (1, 2) for n in range(1, 13))):
             self.plex.know(item)
         made = PAIRS.format(plex=self.plex.text(), anilist=anilist.url, mode=mode)
-        self.shell = DeskShell(folder, made, warm)
+        self.shell = Shell(folder, made)
         self.shell.environ |= {**self.plex.environ, "ANILIST_TOKEN": anilist.login()}
         makers.route("GET", "/mappings.json", lambda _: Reply(release(RELEASE)))
 
@@ -72,17 +71,10 @@ class House:
         return {one.title.id: one.progress for one in self.anilist.world.entries.values()}
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     with Plex() as plex, AniList() as anilist, Server() as makers:
-        yield House(plex, anilist, makers, tmp_path, warm)
+        yield House(plex, anilist, makers, tmp_path)
 
 
 def test_what_is_watched_in_seasons_arrives_in_entries_and_stays(house: House) -> None:

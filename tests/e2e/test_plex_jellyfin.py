@@ -9,7 +9,6 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.desk import Warm
 from support.mediapair import House, films, names, outcomes, reasons, services
 
 FEATURES = ("history", "ratings", "progress")
@@ -17,18 +16,11 @@ BARE = (3, 6, 9, 12)  # of the twelve that are watched at Plex
 WITH_IDS = tuple(n for n in range(1, 13) if n not in BARE)
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture(params=["ids", "title-year"])
-def house(request: pytest.FixtureRequest, tmp_path: Path, warm: Warm) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """Twelve films watched at Plex; at the Jellyfin one of them, and two of those that it has not identified."""
     with services("plex", "jellyfin", bare=True) as (plex, jellyfin):
-        made = House(plex, jellyfin, tmp_path, warm, "one-way", FEATURES, request.param)
+        made = House(plex, jellyfin, tmp_path, "one-way", FEATURES, request.param)
         assert [n for n in range(1, 13) if not jellyfin.row(world.movie(n)).ids] == list(BARE)
         made.hold(plex, Feature.HISTORY, *films(*range(1, 13)))
         made.hold(jellyfin, Feature.HISTORY, *films(1, 3, 6))

@@ -14,17 +14,9 @@ from cwsync.model import Feature
 from simulators.both import Both
 from simulators.library import Library
 from support import world
-from support.desk import Warm
 from support.httpserver import Server, drop_after, hold
 from support.plextrakt import House, fill, films, names
 from support.shell import finish, until
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -34,12 +26,12 @@ def both() -> Iterator[Both]:
 
 
 @pytest.fixture
-def house(both: Both, tmp_path: Path, warm: Warm) -> House:
-    return House(both, tmp_path, warm=warm).logged_in()
+def house(both: Both, tmp_path: Path) -> House:
+    return House(both, tmp_path).logged_in()
 
 
-def test_from_the_first_login_to_changes_on_both_sides(both: Both, tmp_path: Path, warm: Warm) -> None:
-    house = House(both, tmp_path, warm=warm).login()
+def test_from_the_first_login_to_changes_on_both_sides(both: Both, tmp_path: Path) -> None:
+    house = House(both, tmp_path).login()
     fill(house)
     checked = house.shell("check")
     assert checked.code == 0, checked.out
@@ -81,8 +73,8 @@ def test_from_the_first_login_to_changes_on_both_sides(both: Both, tmp_path: Pat
     assert not house.run()["changes"]
 
 
-def test_one_way_leaves_the_server_alone(both: Both, tmp_path: Path, warm: Warm) -> None:
-    house = House(both, tmp_path, "one-way", ["history", "ratings"], warm=warm).logged_in()
+def test_one_way_leaves_the_server_alone(both: Both, tmp_path: Path) -> None:
+    house = House(both, tmp_path, "one-way", ["history", "ratings"]).logged_in()
     fill(house)
     before = house.seen[0]
     house.run()
@@ -147,9 +139,9 @@ def test_an_expired_token_is_renewed_and_a_dead_one_is_said(house: House) -> Non
     assert "Film 11" in house.seen[1]
 
 
-def test_how_many_requests_a_large_library_takes(both: Both, tmp_path: Path, warm: Warm) -> None:
+def test_how_many_requests_a_large_library_takes(both: Both, tmp_path: Path) -> None:
     Library(both, 2000, 100, 50)
-    house = House(both, tmp_path, features=["history", "ratings"], warm=warm).logged_in()
+    house = House(both, tmp_path, features=["history", "ratings"]).logged_in()
     pair = house.run("plan")
     assert pair["features"]["history"]["add"] == 350 + 70  # a tenth of what Plex has, and what only Trakt has
     assert pair["features"]["ratings"]["add"] == 20 + 4

@@ -21,9 +21,8 @@ from cwsync.state import Locks, RunInfo, TokenStore
 from simulators.simkl import CLIENT_ID, OLD_CLIENT_ID, Simkl
 from simulators.simkl_account import logged_in
 from simulators.simkl_titles import Title
-from support.desk import DeskShell, Warm
 from support.httpserver import Do, drop_before, hold, html
-from support.shell import Done, finish, until
+from support.shell import Done, Shell, finish, until
 
 PAIRS = """
 [accounts.home]
@@ -93,13 +92,11 @@ def row(item: Item, **value: object) -> dict[str, object]:
 class House:
     """A person with a folder, and a login at a service whose clock goes on by a minute from run to run."""
 
-    def __init__(
-        self, folder: Path, warm: Warm, *, mode: str = "two-way", more: str = "", client_id: str = CLIENT_ID
-    ) -> None:
+    def __init__(self, folder: Path, *, mode: str = "two-way", more: str = "", client_id: str = CLIENT_ID) -> None:
         self.at = time.time() - 200
         self.service = Simkl(now=lambda: self.at)
         pairs = PAIRS.format(client_id=client_id, url=self.service.url, mode=mode, more=more)
-        self.shell = DeskShell(folder, pairs, warm)
+        self.shell = Shell(folder, pairs)
         for n in range(1, 31):
             self.service.titles.add(film(n))
         for n in (1, 2):
@@ -180,16 +177,9 @@ class House:
         return {one.title.name for one in self.service.user.library.values() if one.status == "plantowatch"}
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    made = Warm()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def house(tmp_path: Path, warm: Warm) -> Iterator[House]:
-    made = House(tmp_path, warm)
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
     with made.service:
         yield made.logged_in()
 
@@ -361,8 +351,8 @@ def test_check_tells_of_the_quota(house: House) -> None:
     assert "the watchlist" not in done.err
 
 
-def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path, warm: Warm) -> None:
-    house = House(tmp_path, warm)
+def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path) -> None:
+    house = House(tmp_path)
     with house.service:
         house.login()
         said = house.shell("auth status")
@@ -386,9 +376,9 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path, warm: Warm)
         assert not [secret for secret in after.values() if secret in done.out + done.err]
 
 
-def test_a_token_of_the_old_kind_works_and_its_owner_is_asked_for_once(tmp_path: Path, warm: Warm) -> None:
+def test_a_token_of_the_old_kind_works_and_its_owner_is_asked_for_once(tmp_path: Path) -> None:
     more = 'access_token = { file = "simkl.token" }'
-    house = House(tmp_path, warm, more=more, client_id=OLD_CLIENT_ID)
+    house = House(tmp_path, more=more, client_id=OLD_CLIENT_ID)
     secret = tmp_path / "simkl.token"
     secret.touch(0o600)
     secret.write_text(house.service.old_login())

@@ -19,7 +19,7 @@ from simulators.simkl import CLIENT_ID, Simkl
 from simulators.trakt import CLIENT_ID as TRAKT_ID
 from simulators.trakt import CLIENT_SECRET, Trakt
 from support import world
-from support.desk import DeskShell, Warm
+from support.shell import Shell
 
 PAIR = """
 [accounts.trakt]
@@ -60,10 +60,8 @@ class Both:
         self.at = time.time() - 200
         self.trakt = stack.enter_context(Trakt())
         self.simkl = stack.enter_context(Simkl(now=lambda: self.at))
-        warm = Warm()
-        stack.callback(warm.close)
         ids = {"trakt_id": TRAKT_ID, "simkl_id": CLIENT_ID}
-        self.shell = DeskShell(folder, PAIR.format(trakt=self.trakt.url, simkl=self.simkl.url, **ids), warm)
+        self.shell = Shell(folder, PAIR.format(trakt=self.trakt.url, simkl=self.simkl.url, **ids))
         secret = folder / "trakt.secret"
         secret.touch(0o600)
         secret.write_text(CLIENT_SECRET)

@@ -1,8 +1,7 @@
 """Canaries: secrets that must never be seen again, a provider that says them wherever it can, and where to look.
 
 `Teller` is what a careless provider may be: it logs its secret, puts it into URLs and headers, raises
-it, and answers with it. `serve` runs command lines as processes of their own, each a fork of one
-that has loaded everything, because there are many; what comes after the fork is the whole of `main`.
+it, and answers with it.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ import html
 import json
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar, Self, cast
 from urllib.parse import quote, quote_plus
 
 import cwsync
@@ -28,9 +25,8 @@ from cwsync.errors import AuthError, DataError, UnavailableError
 from cwsync.model import AccountSpec, Change, Feature, Outcome, Rated, Receipt, Snapshot, Undecoded
 from cwsync.provider import Option, Services
 from support.memory import Memory, Store
+from support.warm import Streams, shared
 from support.world import movie
-
-TIMEOUT_S = 60.0
 
 
 def forms(secret: str) -> list[str]:
@@ -175,64 +171,27 @@ class Hostile(Teller):
         return f"{HOSTILE} and more"
 
 
-def serve() -> None:
-    """Run the jobs that come on stdin, one JSON document a line; say each exit code on stdout."""
+def register() -> None:
+    """Let accounts name these providers."""
     for name in ("Teller", "Hostile"):
         cast("dict[str, str]", registry.REGISTRY)[name.lower()] = f"{__name__}:{name}"
-    import cwsync.cli.app
-    import cwsync.config.schema
-    import cwsync.render.runpage  # noqa: F401
-    from cwsync.__main__ import main
-    from cwsync.redaction import redact
-
-    redact("token=compiled")
-    for line in sys.stdin:
-        job = json.loads(line)
-        child = os.fork()
-        if not child:
-            os.umask(job["umask"])
-            os.environ.clear()
-            os.environ.update(job["env"])
-            for number, path in enumerate((os.devnull, job["out"], job["err"])):
-                os.dup2(os.open(path, os.O_RDWR), number)
-            sys.exit(main(job["words"]))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 class Driver:
-    """The process behind `serve`, in a folder."""
+    """Command lines for accounts of these providers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(cwsync.__file__).parents[1])])
         self.environ = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": paths, "HOME": str(folder)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from support.canary import serve; serve()"],
-            cwd=folder,
-            env=self.environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def __call__(self, *words: str, env: Mapping[str, str] | None = None, umask: int = 0o22) -> tuple[int, str, str]:
         """Run a command line; its exit code, stdout and stderr."""
         out, err = self.folder / "out", self.folder / "err"
-        job: dict[str, Any] = {"words": words, "umask": umask, "out": str(out), "err": str(err)}
-        job["env"] = {**self.environ, **(env or {})}
-        for path in (out, err):
-            path.touch(0o600)
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
+        parent = shared("support.canary:register")
+        environ = {**self.environ, **(env or {})}
+        code = parent.run(words, self.folder, environ, Streams(str(out), str(err)), umask=umask)
         told = out.read_text(), err.read_text()
         out.unlink()
         err.unlink()
         return code, *told
-
-    def close(self) -> None:
-        """End it."""
-        self.process.communicate(timeout=TIMEOUT_S)

@@ -6,26 +6,14 @@ real command with this provider registered.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import importlib
-import json
-import os
-import pkgutil
-import shlex
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import cwsync
 from cwsync import provider as registry
-from cwsync.errors import AuthError, CwsyncError, UnavailableError
+from cwsync.errors import AuthError, UnavailableError
 from cwsync.http import Answer, Http
 from cwsync.http.answer import error_text
 from cwsync.model import AccountSpec
@@ -33,7 +21,7 @@ from cwsync.provider import Choice, Option, Person, Services
 from cwsync.providers.tracker import Tracker
 from cwsync.tokens import Tokens, login, not_logged_in
 from support.httpserver import Reply, Request, Server
-from support.shell import PROGRAM, TIMEOUT_S, Done, Shell
+from support.shell import Shell
 
 PIN = "desk-pin-2580"
 
@@ -209,103 +197,7 @@ def register() -> None:
     cast("dict[str, str]", registry.REGISTRY)["desk"] = "support.desk:DeskAccount"
 
 
-def run() -> int:
-    """The real command."""
-    register()
-    from cwsync.__main__ import main
-
-    return main()
-
-
-def serve() -> None:
-    """Run the commands that come on stdin, one JSON document a line, each in a fork; say each exit code on stdout."""
-    register()
-    for module in pkgutil.walk_packages(cwsync.__path__, "cwsync."):
-        if not module.name.startswith("cwsync.providers."):
-            importlib.import_module(module.name)
-    import anyio._backends._asyncio
-    import httpx
-    import pydantic_settings
-    import tenacity
-
-    assert all((anyio, httpx, pydantic_settings, tenacity))
-    from cwsync.__main__ import main
-    from cwsync.config import load_settings
-    from cwsync.redaction import redact
-
-    # Patterns and schemas are compiled here, once, and not in every fork.
-    redact("token=compiled")
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(CwsyncError):
-        load_settings(Path(folder) / "pairs.toml", {})
-
-    for line in sys.stdin:
-        job = json.loads(line)
-        child = os.fork()
-        if not child:
-            os.chdir(job["cwd"])
-            os.environ.clear()
-            os.environ.update(job["env"])
-            for number, path in enumerate((os.devnull, job["out"], job["err"])):
-                os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
-            sys.exit(main(job["words"]))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-
-
-_PATH = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from support.desk import"
-
-
-class Warm:
-    """A parent that has loaded everything and forks a real process for every command, to save the loading."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", f"{_PATH} serve; serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], notes: Path) -> Done:
-        """Run a command in `folder`; what it says is kept in `notes` meanwhile."""
-        job = {"words": words, "cwd": str(folder), "env": environ, "out": f"{notes}.out", "err": f"{notes}.err"}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
-        return Done(code, Path(job["out"]).read_text(), Path(job["err"]).read_text())  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """End it."""
-        self._process.communicate(timeout=TIMEOUT_S)
-
-
 class DeskShell(Shell):
-    """A shell whose commands know the service. `start` and terminals get processes of their own."""
+    """A shell whose commands know the service."""
 
-    def __init__(self, folder: Path, pairs: str, warm: Warm) -> None:
-        super().__init__(folder, pairs)
-        self.program = [sys.executable, "-c", f"{_PATH} run; sys.exit(run())"]
-        self._warm = warm
-
-    def __call__(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> Done:
-        notes = self.folder.with_name(f"{self.folder.name}-said")
-        return self._warm.run([*shlex.split(line), *more], self.folder, self.env(env), notes)
-
-
-_SHARED: list[Warm] = []
-
-
-def _shared() -> Warm:
-    """One parent for all tests of a process."""
-    if not _SHARED:
-        _SHARED.append(Warm())
-        atexit.register(_SHARED[0].close)
-    return _SHARED[0]
-
-
-class WarmShell(Shell):
-    """A `Shell` whose plain commands come out of the shared parent; `start`, `behind` and terminals do not."""
-
-    def __call__(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> Done:
-        if self.program != PROGRAM:
-            return super().__call__(line, *more, env=env)
-        notes = self.folder.with_name(f"{self.folder.name}-said")
-        return _shared().run(self.words(line, more)[len(PROGRAM) :], self.folder, self.env(env), notes)
+    also = "support.desk:register"

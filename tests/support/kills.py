@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from cwsync.model import Feature
 from cwsync.state import PairStore, read_journal
-from support.shell import TIMEOUT_S, Done, Shell, until
+from support.shell import Done, Shell, until
+from support.warm import TIMEOUT_S
 
 TESTS: Final = Path(__file__).parents[1]
 

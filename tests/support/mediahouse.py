@@ -10,7 +10,6 @@ from cwsync.model import Entry, Feature, Kind
 from simulators.mediabrowser import MediaBrowser
 from simulators.mediabrowserfill import Shelf
 from support import world
-from support.desk import DeskShell, Warm
 from support.shell import Shell
 
 ALL = ("history", "ratings", "progress", "watchlist")
@@ -37,9 +36,8 @@ mode = "{mode}"
 class House:
     """The server, its owner, and a pair that is called `save`."""
 
-    def __init__(self, server: MediaBrowser, folder: Path, warm: Warm, *, titles: int = 20) -> None:
+    def __init__(self, server: MediaBrowser, folder: Path, *, titles: int = 20) -> None:
         self.server = server
-        self.warm = warm
         self.user = server.world.owner
         self.shelf = Shelf(server)
         self.folder = folder
@@ -63,7 +61,7 @@ class House:
             mode=mode,
             features="\n".join(f"[pairs.save.{name}]\n{rules}" for name in features),
         )
-        made = DeskShell(self.folder, text, self.warm)
+        made = Shell(self.folder, text)
         made.environ["MEDIA_TOKEN"] = self.server.key
         return made
 

@@ -20,9 +20,8 @@ from simulators.plexfill import Shelf as PlexShelf
 from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in
 from support import world
-from support.desk import DeskShell, Warm
 from support.httpserver import Server
-from support.shell import Done
+from support.shell import Done, Shell
 
 FILMS, EPISODES = range(1, 31), range(1, 7)
 REMOVES = 'remove = true\nhold_removed = "0s"'
@@ -191,7 +190,6 @@ class House:
         source: Side,
         target: Side,
         folder: Path,
-        warm: Warm,
         mode: str = "two-way",
         features: Sequence[str] = ("history",),
         match: str = "ids",
@@ -203,7 +201,7 @@ class House:
         self.sides: tuple[Any, Any] = (source, target)
         tables = "\n".join(f"[pairs.both.{name}]\n{rules}" for name in features)
         pair = PAIR.format(source=source.name, target=target.name, mode=mode, match=match, features=tables)
-        self.shell = DeskShell(folder, f"{source.text()}\n{target.text()}\n{pair}", warm)
+        self.shell = Shell(folder, f"{source.text()}\n{target.text()}\n{pair}")
         for side in self.sides:
             self.shell.environ |= side.environ
             if isinstance(side, TraktSide):

@@ -16,8 +16,7 @@ from simulators.trakt import CLIENT_SECRET
 from simulators.trakt_account import logged_in
 from simulators.trakt_titles import Title
 from support import world
-from support.desk import DeskShell, Warm
-from support.shell import Done, finish
+from support.shell import Done, Shell, finish
 
 PAIR = """
 [pairs.both]
@@ -39,14 +38,12 @@ class House:
         folder: Path,
         mode: str = "two-way",
         features: Sequence[str] = FEATURES,
-        *,
-        warm: Warm,
     ) -> None:
         self.both = both
         self.plex, self.trakt, self.owner = both.plex.world, both.trakt, both.owner
         tables = "\n".join(f'[pairs.both.{name}]\nremove = true\nhold_removed = "0s"' for name in features)
         text = both.accounts() + PAIR.format(mode=mode, features=tables)
-        self.shell = DeskShell(folder, text, warm)
+        self.shell = Shell(folder, text)
         secret = folder / "trakt.secret"
         secret.write_text(CLIENT_SECRET)
         secret.chmod(0o600)

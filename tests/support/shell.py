@@ -1,5 +1,8 @@
 """The real command in real processes, in a folder of its own: what a person at a shell has.
 
+Plain commands and those on a terminal are forked from a parent that has loaded everything (`support.warm`);
+`start`, `behind` and `after` start a process from nothing.
+
 Nothing of the environment is passed on but what Python needs to start, so neither the user's own
 configuration nor their state can be reached.
 """
@@ -13,21 +16,20 @@ import pty
 import select
 import shlex
 import shutil
+import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 
-TIMEOUT_S: Final = 90.0
-PROGRAM: Final = [sys.executable, "-m", "cwsync"]
+from support.warm import TIMEOUT_S, Streams, program, shared
 
 # Two folders in step, ratings only: the pair of every test that is about something else.
 TWO_TRACKERS: Final = """\
@@ -82,6 +84,9 @@ class Shell:
     State is in ``state`` (made by the first run that writes), the home is empty.
     """
 
+    # What a provider of the tests needs to be registered, as ``module:function``.
+    also = ""
+
     def __init__(self, folder: Path, pairs: str) -> None:
         self.folder = folder
         self.file = folder / "pairs.toml"
@@ -89,7 +94,8 @@ class Shell:
         self.home = folder / "home-of-user"
         self.home.mkdir()
         self.file.write_text(pairs, encoding="utf-8")
-        self.program = PROGRAM
+        self.before: list[str] = []
+        self.warm = True
         self.environ = {
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
@@ -102,30 +108,49 @@ class Shell:
 
     def words(self, line: str, more: Sequence[str] = ()) -> list[str]:
         """The process behind a line as people type it; `more` are words that need no quotes."""
-        typed = shlex.split(line)
-        return [*self.program, *typed[typed[:1] == ["cwsync"] :], *more]
+        return [*self.before, *program(self.also), *self.typed(line, more)]
+
+    def typed(self, line: str, more: Sequence[str] = ()) -> list[str]:
+        """The words behind the program's name."""
+        words = shlex.split(line)
+        return [*words[words[:1] == ["cwsync"] :], *more]
 
     def env(self, more: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """The environment with `more` laid over it; None takes a variable away."""
         both = {**self.environ, **(more or {})}
         return {name: text for name, text in both.items() if text is not None}
 
-    def behind(self, *words: str) -> Shell:
-        """The same, with every command behind these words: ``setpriv ...``, ``sh -c ...``."""
+    def cold(self) -> Self:
+        """The same, with every command in a process that loads everything itself."""
         other = copy(self)
-        other.program = [*words, *self.program]
+        other.warm = False
+        return other
+
+    def behind(self, *words: str) -> Self:
+        """The same, with every command behind these words: ``setpriv ...``, ``sh -c ...``."""
+        other = self.cold()
+        other.before = [*words, *self.before]
         # Another user or umask must not leave its mark on the compiled modules of the project.
         other.environ = {**self.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         return other
 
-    def after(self, script: str) -> Shell:
+    def after(self, script: str) -> Self:
         """The same, from a shell that did this first: ``umask 0``, ``exec >&-``."""
         return self.behind("sh", "-c", f'{script}; exec "$@"', "sh")
 
     def __call__(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> Done:
         """Run a command to its end."""
-        with self.start(line, *more, env=env) as process:
-            return finish(process)
+        if not self.warm:
+            with self.start(line, *more, env=env) as process:
+                return finish(process)
+        notes = self.folder.with_name(f"{self.folder.name}-said")
+        streams = Streams(f"{notes}.out", f"{notes}.err")
+        words = self.typed(line, more)
+        code = shared(self.also).run(words, self.folder, self.env(env), streams)
+        told = [Path(path).read_bytes().decode() for path in (streams.out, streams.err)]
+        for path in (streams.out, streams.err):
+            Path(path).unlink()
+        return Done(code, *told)
 
     def start(self, line: str, *more: str, env: Mapping[str, str | None] | None = None) -> subprocess.Popen[bytes]:
         """Run a command without waiting for it; `finish` does."""
@@ -144,29 +169,31 @@ class Shell:
         *more: str,
         columns: int = 80,
         env: Mapping[str, str | None] | None = None,
-        answer: bytes | None = None,
+        talk: Sequence[tuple[str, str]] = (),
     ) -> tuple[int, str]:
         """Run a command on a terminal. Gives its exit code and what stood on the screen.
 
-        `answer` is typed once a question was asked; only then is stderr on the terminal too.
+        `talk` is what to wait for and what to type then, ``^C`` to interrupt; only with it is stderr on the
+        terminal too.
         """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        child = subprocess.Popen(
-            self.words(line, more),
-            cwd=self.folder,
-            env=self.env({"TERM": "xterm-256color", **(env or {})}),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=subprocess.DEVNULL if answer is None else theirs,
-        )
-        os.close(theirs)
+        screen = os.ttyname(theirs)
+        words = self.typed(line, more)
+        told = b""
+
+        def meanwhile(pid: int) -> None:
+            nonlocal told
+            os.close(theirs)
+            told = _typed(ours, pid, talk)
+
         try:
-            told = _typed(ours, answer)
-            return child.wait(timeout=TIMEOUT_S), told.decode("utf-8").replace("\r\n", "\n")
+            environ = self.env({"TERM": "xterm-256color", **(env or {})})
+            streams = Streams(screen, screen if talk else os.devnull, screen)
+            code = shared(self.also).run(words, self.folder, environ, streams, meanwhile=meanwhile)
+            return code, told.decode("utf-8").replace("\r\n", "\n")
         finally:
             os.close(ours)
-            child.kill()
 
     # --- accounts -------------------------------------------------------------------------------
 
@@ -264,8 +291,9 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.002)
 
 
-def _typed(terminal: int, answer: bytes | None) -> bytes:
-    told = b""
+def _typed(terminal: int, pid: int, talk: Sequence[tuple[str, str]]) -> bytes:
+    """Read a screen to its end, and type."""
+    told, left, answered = b"", list(talk), 0
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
@@ -277,6 +305,9 @@ def _typed(terminal: int, answer: bytes | None) -> bytes:
         if not part:
             return told
         told += part
-        if answer is not None and b"[y/N]" in told:
-            os.write(terminal, answer)
-            answer = None
+        if left and left[0][0].encode() in told[answered:]:
+            answer, answered = left.pop(0)[1], len(told)
+            if answer == "^C":
+                os.kill(pid, signal.SIGINT)
+            else:
+                os.write(terminal, answer.encode())

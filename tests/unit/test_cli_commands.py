@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 import cwsync
+from support.shell import Done, Shell
 
 PAIRS = """
 [accounts.home]
@@ -35,47 +35,37 @@ mode = "two-way"
 """
 
 
-class Cli:
+class Cli(Shell):
     """Runs `cwsync` in a folder with a `pairs.toml`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environ = {name: value for name, value in os.environ.items() if not name.startswith(("CWSYNC_", "COV_"))}
-        self.environ |= {"CWSYNC_CONFIG": "pairs.toml", "CWSYNC_STATE_DIR": str(folder / "state")}
+        super().__init__(folder, PAIRS)
+        self.environ["CWSYNC_CONFIG"] = "pairs.toml"
+        self.file.chmod(0o600)
 
-    def __call__(self, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cwsync", *words],
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    def __call__(self, *words: str, env: Mapping[str, str | None] | None = None) -> Done:
+        return super().__call__("", *words, env=env)
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[Cli]:
-    file = tmp_path / "pairs.toml"
-    file.write_text(PAIRS)
-    file.chmod(0o600)
-    yield Cli(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.toml"], "a command left something behind"
+    made = Cli(tmp_path)
+    yield made
+    left = [path for path in tmp_path.rglob("*") if path not in (made.file, made.home)]
+    assert not left, "a command left something behind"
 
 
 @pytest.mark.parametrize("words", [["--version"], ["-V"], ["plan", "--version"], ["-V", "nonsense", "--wrong"]])
 def test_version(cli: Cli, words: list[str]) -> None:
     done = cli(*words)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"cwsync {cwsync.__version__}\n", "")
+    assert (done.code, done.out, done.err) == (0, f"cwsync {cwsync.__version__}\n", "")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["plan", "--help"], ["reset-state", "-h"]])
 def test_help(cli: Cli, words: list[str]) -> None:
     done = cli(*words)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Usage: cwsync ")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Usage: cwsync ")
 
 
 COMMANDS = ("plan", "run", "reset-state", "check", "status", "explain", "pairs", "accounts", "capabilities")
@@ -92,18 +82,18 @@ OPTIONS = {
 
 
 def test_every_command_and_option_of_the_contract_is_there(cli: Cli) -> None:
-    told = cli("--help").stdout
+    told = cli("--help").out
     assert [command for command in COMMANDS if f"\n  {command} " not in told] == []
     for command, options in OPTIONS.items():
-        told = cli(command, "--help").stdout
+        told = cli(command, "--help").out
         assert {option for option in options if f"\n  {option}" not in told} == set()
 
 
 @pytest.mark.parametrize("words", [[], ["-v"], ["--no-color", "-q"]])
 def test_without_a_command_the_help_is_on_stderr(cli: Cli, words: list[str]) -> None:
     done = cli(*words)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Usage: cwsync ")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: cwsync ")
 
 
 WRONG = [
@@ -135,14 +125,14 @@ WRONG = [
 @pytest.mark.parametrize(("typed", "message", "hint"), WRONG, ids=[wrong[0] for wrong in WRONG])
 def test_a_wrong_command_line_says_what_and_how(cli: Cli, typed: str, message: str, hint: str | None) -> None:
     done = cli(*typed.split())
-    assert (done.returncode, done.stdout) == (2, "")
-    first, *rest = done.stderr.splitlines()
+    assert (done.code, done.out) == (2, "")
+    first, *rest = done.err.splitlines()
     assert first.startswith("error: ")
     assert message in first
     assert len(rest) <= 1
     if hint is not None:
         assert rest[0].startswith("hint: ")
-        assert hint in done.stderr
+        assert hint in done.err
 
 
 @pytest.mark.parametrize(
@@ -150,8 +140,8 @@ def test_a_wrong_command_line_says_what_and_how(cli: Cli, typed: str, message: s
 )
 def test_with_json_it_is_one_object_on_stderr(cli: Cli, typed: str) -> None:
     done = cli(*typed.split(), "--json")
-    assert (done.returncode, done.stdout) == (2, "")
-    error = json.loads(done.stderr)
+    assert (done.code, done.out) == (2, "")
+    error = json.loads(done.err)
     assert set(error) == {"error"}
     assert set(error["error"]) == {"code", "message", "hint"}
     assert error["error"]["code"] in ("usage", "config")
@@ -159,13 +149,13 @@ def test_with_json_it_is_one_object_on_stderr(cli: Cli, typed: str) -> None:
 
 def test_pairs_and_accounts(cli: Cli) -> None:
     done = cli("pairs")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["pair", "home-backup", "both-ways"]
-    document = json.loads(cli("pairs", "--json").stdout)
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[0] for line in done.out.splitlines()] == ["pair", "home-backup", "both-ways"]
+    document = json.loads(cli("pairs", "--json").out)
     assert [pair["pair"] for pair in document["pairs"]] == ["home-backup", "both-ways"]
     done = cli("accounts")
-    assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [["home", "tracker"], ["backup", "tracker"]]
-    document = json.loads(cli("accounts", "--json").stdout)
+    assert [line.split()[:2] for line in done.out.splitlines()[1:]] == [["home", "tracker"], ["backup", "tracker"]]
+    document = json.loads(cli("accounts", "--json").out)
     assert document["accounts"][0] == {
         "account": "home",
         "provider": "tracker",
@@ -175,16 +165,16 @@ def test_pairs_and_accounts(cli: Cli) -> None:
 
 
 def test_capabilities_of_one_provider(cli: Cli) -> None:
-    assert cli("capabilities", "tracker").stdout.startswith("tracker: ")
-    document = json.loads(cli("capabilities", "tracker", "--json").stdout)
+    assert cli("capabilities", "tracker").out.startswith("tracker: ")
+    document = json.loads(cli("capabilities", "tracker", "--json").out)
     assert set(document["providers"]["tracker"]["features"]) == {"watchlist", "ratings", "history", "progress"}
 
 
 def test_output_that_holds_no_more_than_ascii(cli: Cli) -> None:
-    done = cli("pairs", PYTHONIOENCODING="ascii")
-    assert done.returncode == 0
-    assert "home > backup" in done.stdout
-    assert "home = backup" in done.stdout
+    done = cli.cold()("pairs", env={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 0
+    assert "home > backup" in done.out
+    assert "home = backup" in done.out
 
 
 def test_a_reader_who_went_away_is_no_error(cli: Cli) -> None:
@@ -255,5 +245,5 @@ def test_an_interrupt_is_130(cli: Cli) -> None:
 
 
 def test_completion_knows_the_commands(cli: Cli) -> None:
-    done = cli(_CWSYNC_COMPLETE="complete_bash", COMP_WORDS="cwsync cap", COMP_CWORD="1")
-    assert done.stdout.split() == ["capabilities"]
+    done = cli.cold()(env={"_CWSYNC_COMPLETE": "complete_bash", "COMP_WORDS": "cwsync cap", "COMP_CWORD": "1"})
+    assert done.out.split() == ["capabilities"]

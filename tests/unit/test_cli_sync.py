@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from support.shell import Shell
 
 PAIRS = """
 [accounts.home]
@@ -27,15 +25,12 @@ remove = true
 """
 
 
-class World:
+class World(Shell):
     """Two trackers, one pair, and the real command."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "pairs.toml").write_text(PAIRS)
-        (folder / "pairs.toml").chmod(0o600)
-        self.environ = {name: text for name, text in os.environ.items() if not name.startswith(("CWSYNC_", "COV_"))}
-        self.environ |= {"CWSYNC_CONFIG": str(folder / "pairs.toml"), "CWSYNC_STATE_DIR": str(folder / "state")}
+        super().__init__(folder, PAIRS)
+        self.file.chmod(0o600)
 
     def rate(self, *numbers: int) -> None:
         """Let the source hold these films and no others."""
@@ -52,38 +47,6 @@ class World:
         file = self.folder / "backup" / "ratings.json"
         return len(json.loads(file.read_text())["items"]) if file.exists() else 0
 
-    def __call__(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run what a person would type."""
-        words = shlex.split(line)
-        return subprocess.run(
-            [sys.executable, "-m", "cwsync", *words[words[:1] == ["cwsync"] :]],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def typed(self, line: str, answer: bytes) -> tuple[int, bytes]:
-        """Run it on a terminal, and answer what it asks."""
-        ours, theirs = pty.openpty()
-        words = [sys.executable, "-m", "cwsync", *shlex.split(line)]
-        child = subprocess.Popen(words, cwd=self.folder, env=self.environ, stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        told = b""
-        while b"[y/N]" not in told:
-            told += os.read(ours, 4096)
-        os.write(ours, answer)
-        while True:
-            try:
-                told += os.read(ours, 4096)
-            except OSError:  # how a terminal says that nobody holds its other end
-                break
-        os.close(ours)
-        return child.wait(timeout=60), told
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -94,47 +57,47 @@ def world(tmp_path: Path) -> World:
 
 def test_the_commands_it_names_lead_to_the_goal(world: World) -> None:
     plan = world("plan --detailed-exitcode")
-    assert (plan.returncode, plan.stderr) == (10, "")
-    *_, last = plan.stdout.splitlines()
+    assert (plan.code, plan.err) == (10, "")
+    *_, last = plan.out.splitlines()
     assert last == "next: cwsync run home-backup --apply"
     assert not (world.folder / "state").exists()
-    assert world(last.removeprefix("next: ")).returncode == 0
+    assert world(last.removeprefix("next: ")).code == 0
     assert world.rated() == 20
     again = world("plan --detailed-exitcode")
-    assert again.returncode == 0
-    assert "in sync, nothing to do" in again.stdout
-    assert world("run --apply -q").stdout == ""
+    assert again.code == 0
+    assert "in sync, nothing to do" in again.out
+    assert world("run --apply -q").out == ""
 
 
 def test_a_guard_is_passed_by_the_command_it_names(world: World) -> None:
     world("run --apply")
     world.rate(*range(10))
     stopped = world("run --apply -q")
-    assert stopped.returncode == 4
-    assert "! STOPPED by guard removes (ratings, backup)" in stopped.stdout
+    assert stopped.code == 4
+    assert "! STOPPED by guard removes (ratings, backup)" in stopped.out
     assert world.rated() == 20
-    command = next(line for line in stopped.stdout.splitlines() if "--accept" in line)
-    assert world(command.removeprefix("!")).returncode == 0
+    command = next(line for line in stopped.out.splitlines() if "--accept" in line)
+    assert world(command.removeprefix("!")).code == 0
     assert world.rated() == 10
 
 
 def test_a_saved_plan(world: World) -> None:
     plan = world("plan --out 'my plan.json'")
-    assert plan.stderr == "plan saved to my plan.json\n"
-    *_, last = plan.stdout.splitlines()
+    assert plan.err == "plan saved to my plan.json\n"
+    *_, last = plan.out.splitlines()
     assert last == "next: cwsync run --plan 'my plan.json' --apply"
     world.rate(*range(21))
     moved = world(last.removeprefix("next: "))
-    assert (moved.returncode, world.rated()) == (4, 0)
-    assert moved.stderr.startswith("error: home-backup: ")
-    assert moved.stderr.count("home-backup: ") == 1
+    assert (moved.code, world.rated()) == (4, 0)
+    assert moved.err.startswith("error: home-backup: ")
+    assert moved.err.count("home-backup: ") == 1
     world.rate(*range(20))
-    assert world(last.removeprefix("next: ")).returncode == 0
+    assert world(last.removeprefix("next: ")).code == 0
     assert world.rated() == 20
 
 
 def test_options_of_the_plan_are_those_of_the_next_command(world: World) -> None:
-    *_, last = world("plan --limit 5 --feature ratings").stdout.splitlines()
+    *_, last = world("plan --limit 5 --feature ratings").out.splitlines()
     assert last == "next: cwsync run home-backup --apply --feature ratings --limit 5"
     world(last.removeprefix("next: "))
     assert world.rated() == 5
@@ -143,34 +106,34 @@ def test_options_of_the_plan_are_those_of_the_next_command(world: World) -> None
 def test_json_is_one_document_whatever_happens(world: World) -> None:
     for line, code in (("plan --json", 0), ("run --json --apply", 0), ("status --json", 0), ("check --json", 0)):
         done = world(line)
-        assert (done.returncode, done.stderr) == (code, "")
-        assert json.loads(done.stdout)["command"] == line.split()[0]
+        assert (done.code, done.err) == (code, "")
+        assert json.loads(done.out)["command"] == line.split()[0]
     (world.folder / "home" / "ratings.json").write_text("{")
     done = world("plan --json")
-    assert done.returncode == 2
-    assert json.loads(done.stdout)["pairs"][0]["error"]["code"] == "data"
-    assert done.stderr == ""
+    assert done.code == 2
+    assert json.loads(done.out)["pairs"][0]["error"]["code"] == "data"
+    assert done.err == ""
 
 
 def test_what_ended_a_pair_is_on_stderr(world: World) -> None:
     (world.folder / "home" / "ratings.json").write_text("{")
     done = world("plan --out plan.json")
-    assert done.returncode == 2
-    assert "not finished: ratings of home-backup (data)" in done.stdout
-    assert "error: home-backup: " in done.stderr
-    assert "the plan is not saved" in done.stderr
+    assert done.code == 2
+    assert "not finished: ratings of home-backup (data)" in done.out
+    assert "error: home-backup: " in done.err
+    assert "the plan is not saved" in done.err
     assert not (world.folder / "plan.json").exists()
 
 
 def test_status_and_explain(world: World) -> None:
-    assert world("status --max-age 1h").returncode == 4
+    assert world("status --max-age 1h").code == 4
     world("run --apply")
-    assert world("status --max-age 1h").returncode == 0
-    told = world("explain home-backup 'film 7'").stdout
+    assert world("status --max-age 1h").code == 0
+    told = world("explain home-backup 'film 7'").out
     assert told.startswith("ratings: Film 7 (2000)\n")
     assert told.count("Film") == 1
-    assert json.loads(world("explain home-backup tt1000007 --json").stdout)["traces"][0]["title"] == "Film 7"
-    assert world("explain home-backup nonsense").stdout.startswith("no record of home-backup matches 'nonsense'")
+    assert json.loads(world("explain home-backup tt1000007 --json").out)["traces"][0]["title"] == "Film 7"
+    assert world("explain home-backup nonsense").out.startswith("no record of home-backup matches 'nonsense'")
 
 
 def test_reset_state_asks(world: World) -> None:
@@ -178,32 +141,32 @@ def test_reset_state_asks(world: World) -> None:
     state = world.folder / "state" / "pairs" / "home-backup" / "state.json"
     before = state.read_bytes()
     refused = world("reset-state home-backup")
-    assert refused.returncode == 2
-    assert "hint: give --yes to go ahead" in refused.stderr
-    code, told = world.typed("reset-state home-backup", b"\n")
+    assert refused.code == 2
+    assert "hint: give --yes to go ahead" in refused.err
+    code, told = world.terminal("reset-state home-backup", talk=[("[y/N]", "\n")])
     assert code == 0
-    assert b"nothing was changed" in told
-    code, told = world.typed("reset-state home-backup", b"\x04")  # the end of input
-    assert (code, b"nothing was changed" in told) == (0, True)
+    assert "nothing was changed" in told
+    code, told = world.terminal("reset-state home-backup", talk=[("[y/N]", "\x04")])  # the end of input
+    assert (code, "nothing was changed" in told) == (0, True)
     assert state.read_bytes() == before
-    code, told = world.typed("reset-state home-backup", b"y\n")
+    code, told = world.terminal("reset-state home-backup", talk=[("[y/N]", "y\n")])
     assert code == 0
-    assert b"forgotten; the backup is " in told
-    assert "first run" in world("plan").stdout
-    done = json.loads(world("reset-state home-backup --yes --json").stdout)
+    assert "forgotten; the backup is " in told
+    assert "first run" in world("plan").out
+    done = json.loads(world("reset-state home-backup --yes --json").out)
     assert (done["command"], done["done"]) == ("reset-state", True)
 
 
 def test_damaged_state_is_called_damaged(world: World) -> None:
-    assert "- there is no baseline yet\n" in world("reset-state home-backup").stdout
+    assert "- there is no baseline yet\n" in world("reset-state home-backup").out
     world("run --apply")
     (world.folder / "state" / "pairs" / "home-backup" / "state.json").write_text("{")
     told = world("status")
-    assert told.returncode == 7
-    row = told.stdout.splitlines()[1]
+    assert told.code == 7
+    row = told.out.splitlines()[1]
     assert "damaged" in row
     assert "never" not in row
-    shown = world("reset-state home-backup").stdout
+    shown = world("reset-state home-backup").out
     assert "the state cannot be read" in shown
     assert "there is no" not in shown
 
@@ -228,7 +191,7 @@ def test_what_explain_finds(world: World) -> None:
         " ": [],
     }
     for text, wanted in found.items():
-        traces = json.loads(world(shlex.join(("explain", "home-backup", text, "--json"))).stdout)["traces"]
+        traces = json.loads(world(shlex.join(("explain", "home-backup", text, "--json"))).out)["traces"]
         assert sorted(trace["title"] for trace in traces) == wanted
 
 
@@ -242,7 +205,7 @@ def test_explain_names_few_of_many_ids(world: World) -> None:
     for account in ("home", "backup"):
         (world.folder / account).mkdir(exist_ok=True)
         (world.folder / account / "ratings.json").write_text(json.dumps(document))
-    told = world("explain home-backup film").stdout
+    told = world("explain home-backup film").out
     assert "  linked    shared ids: imdb_movie:tt1000001, tmdb_movie:1 and 2 more\n" in told
     assert "  decision  adopt: both sides agree\n" in told
 
@@ -252,17 +215,17 @@ def test_sides_that_differ_on_a_first_run_have_not_changed(world: World) -> None
     world("reset-state home-backup --yes")
     file = world.folder / "backup" / "ratings.json"
     file.write_text(file.read_text().replace('"rating": 8', '"rating": 7', 1))
-    assert "7 → 8      changed: the sides differ; home is the source\n" in world("plan").stdout
+    assert "7 → 8      changed: the sides differ; home is the source\n" in world("plan").out
     pairs = world.folder / "pairs.toml"
     pairs.write_text(PAIRS.replace('target = "backup"\n', 'target = "backup"\nmode = "two-way"\n'))
-    assert "conflict: the sides differ; home wins (source)\n" in world("plan").stdout
-    assert '1 conflict settled by conflict = "source" (marked in the table; -v lists them)' in world("plan").stdout
+    assert "conflict: the sides differ; home wins (source)\n" in world("plan").out
+    assert '1 conflict settled by conflict = "source" (marked in the table; -v lists them)' in world("plan").out
 
 
 def test_check_reads_what_the_pair_syncs(world: World) -> None:
     (world.folder / "home" / "watchlist.json").write_text("{")  # no pair asks for it
     done = world("check home-backup")
-    assert done.returncode == 0
-    assert "watchlist" not in done.stdout
-    assert "  ok  reach     opened\n" in done.stdout
-    assert "  ok  ratings   20 records, 20 with ids\n" in done.stdout
+    assert done.code == 0
+    assert "watchlist" not in done.out
+    assert "  ok  reach     opened\n" in done.out
+    assert "  ok  ratings   20 records, 20 with ids\n" in done.out
