@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Literal, Protocol, Self, cast, runtime_checkable
@@ -234,6 +234,26 @@ class Examines(Protocol):
         """Look at the opened account without changing it. Raises as `Provider.fetch` does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A whole library as it was last read, kept in the file `path` because the service minds being read whole.
+
+    `whole_at` is when all of it was read; it bears that once in `every`.
+    """
+
+    path: Path
+    whole_at: datetime
+    every: timedelta
+
+
+class Keeps(Protocol):
+    """What a provider class offers, beside `Provider`, that asks for changes alone and keeps the rest."""
+
+    @classmethod
+    def kept(cls, account: AccountSpec, cache: Path) -> Kept | None:
+        """What is kept of an account in the folder `cache`, None when there is nothing that can be read."""
+
+
 class IdSource(Protocol):
     """Somebody to ask for the ids that an item lacks.
 
@@ -300,6 +320,12 @@ def login_of(name: str) -> type[LogsIn] | None:
     """How accounts of a provider log in; None when they do not. Raises `ConfigError` for an unknown name."""
     found = provider_class(name)
     return cast("type[LogsIn]", found) if hasattr(found, "replaces_login") else None
+
+
+def kept_of(account: AccountSpec, cache: Path) -> Kept | None:
+    """What the provider of an account keeps of its library. Raises `ConfigError` for an unknown provider."""
+    found = provider_class(account.provider)
+    return cast("type[Keeps]", found).kept(account, cache) if hasattr(found, "kept") else None
 
 
 def knows_ids(name: str) -> bool:

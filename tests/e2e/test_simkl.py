@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from cwsync.errors import Exit
 from cwsync.model import Item, Kind, external_id
+from cwsync.providers._simklpicture import load, save
 from cwsync.state import Locks, RunInfo, TokenStore
 from simulators.simkl import CLIENT_ID, OLD_CLIENT_ID, Simkl
 from simulators.simkl_account import logged_in
@@ -419,3 +421,49 @@ def test_what_a_rating_files_is_nobodys_play(house: House) -> None:
     house.service.user.changed(house.service.user.library[house.title(film(2)).simkl])
     house.run()
     assert len(house.shell.held("home", "history")) == 2, "somebody watched it after all"
+
+
+def test_a_reset_keeps_the_library_and_a_second_full_read_of_a_day_is_asked_for_twice(house: House) -> None:
+    shell, cache = house.shell, house.shell.state / "cache" / "simkl-simkl.json"
+    shell.put("home", *rated([1]))
+    house.run()
+    house.run()  # what our own write moved is read
+    kept = cache.read_bytes()
+    done = shell("reset-state both --yes")
+    assert done.code == 0, done.err
+    assert re.search(
+        r"simkl was read whole at 20\S+ \d\d:\d\d UTC, and that is kept: its service minds", unfold(done.out)
+    )
+    assert cache.read_bytes() == kept
+    house.calls()
+    house.run()
+    assert not [call for call in house.calls() if "all-items" in call]
+    refused = shell("reset-state both --yes --refetch")
+    assert (refused.code, refused.out) == (2, "")
+    assert "and its service suspends those who do so again and again" in refused.err
+    assert "or say it twice: cwsync reset-state both --refetch --refetch" in refused.err
+    assert cache.exists()
+    assert shell("reset-state both --yes --refetch --refetch").code == 0
+    assert not cache.exists()
+    house.run()
+    assert len([call for call in house.calls() if "all-items" in call]) == 3, "all of it again"
+    yesterday(cache)
+    done = shell("reset-state both --yes --refetch --json")
+    assert (done.code, "the next run reads all of it again" in str(done.json["consequences"])) == (0, True)
+    assert not cache.exists()
+    assert "was read whole" not in shell("reset-state both --yes").out, "nothing is kept"
+
+
+def yesterday(cache: Path) -> None:
+    """Have the library that is kept be a day old."""
+    _, _, text = cache.read_bytes().partition(b"\n")
+    told = json.loads(text)
+    found = load(cache, told["account"], told["origin"])
+    assert found is not None
+    found.whole_at -= timedelta(hours=25)
+    save(cache, found)
+
+
+def unfold(text: str) -> str:
+    """A page without its line breaks."""
+    return " ".join(text.split())

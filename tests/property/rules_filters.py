@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from cwsync.engine import clock as engine_clock
-from cwsync.engine.inspect import reset_state
+from cwsync.engine.reset import reset_state
 from cwsync.model import Item, Kind
 from property.ground import FIRED, NAMES, WATCHLIST, Scope, films, names, picks
 from property.rules_people import People

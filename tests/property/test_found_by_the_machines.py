@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cwsync.engine.inspect import reset_state
+from cwsync.engine.reset import reset_state
 from cwsync.model import Feature, GuardSpec, Mode, Op, Outcome, Row
 from cwsync.state import read_journal
 from support.engine import HOUR, World

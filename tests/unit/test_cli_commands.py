@@ -74,7 +74,7 @@ LOCKS = {"--lock-timeout", "--if-locked"}
 OPTIONS = {
     "plan": COMMON | LOCKS | {"--out", "--detailed-exitcode"},
     "run": COMMON | LOCKS | {"--apply", "--plan", "--accept"},
-    "reset-state": {"--feature", "--yes", "--json"},
+    "reset-state": {"--feature", "--yes", "--refetch", "--json"},
     "check": {"--offline", "--json"},
     "status": {"--max-age", "--json"},
     "explain": {"--json"},

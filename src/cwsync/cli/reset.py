@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from cwsync.engine.reset import ResetPreview
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Refetch = Annotated[
+    int,
+    typer.Option(
+        "--refetch",
+        count=True,
+        help="Also forget libraries that are kept because their service minds being read whole (SIMKL). "
+        "Twice: although that was done less than a day ago.",
+        show_default=False,
+    ),
+]
 
 
 def reset_state(
@@ -24,6 +34,7 @@ def reset_state(
     *,
     feature: params.Features = None,
     yes: Yes = False,
+    refetch: Refetch = 0,
     json: params.Json = False,
 ) -> int:
     """Forget what both sides were last seen to hold. A backup is kept."""
@@ -34,13 +45,13 @@ def reset_state(
     settings = session.settings()
     name = known_pair(settings, pair).name
     features = choose_features(settings, [name], feature)
-    preview = preview_reset(settings, name, features, session.home())
+    preview = preview_reset(settings, name, features, session.home(), refetch=refetch)
     if not json:
         _show(session, preview)
     if not (yes or _agreed(name)):
         _finish(preview, as_json=json, done=False, backup=None)
         return 0
-    backup = forget(settings, name, features, session.home())
+    backup = forget(settings, name, features, session.home(), refetch=refetch)
     _finish(preview, as_json=json, done=True, backup=backup)
     return 0
 

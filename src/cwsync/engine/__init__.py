@@ -3,9 +3,9 @@
 from cwsync.engine.auth import LoggedIn, log_in, log_out, login_statuses
 from cwsync.engine.check import check
 from cwsync.engine.history import past, undo
-from cwsync.engine.inspect import explain, pair_status, preview_reset, reset_state
+from cwsync.engine.inspect import explain, pair_status
 from cwsync.engine.options import Home, IfLocked, Progress, RunOptions
-from cwsync.engine.reset import ResetPreview
+from cwsync.engine.reset import ResetPreview, preview_reset, reset_state
 from cwsync.engine.run import run_pairs
 from cwsync.engine.saved import SavedPlan, load_plan, run_saved, save_plan
 

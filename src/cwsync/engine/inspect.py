@@ -1,13 +1,12 @@
-"""Looking without touching: `explain`, `status`, `check`, and the preview of `reset-state`."""
+"""Looking without touching: `explain` and `status`."""
 
 from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from cwsync.engine import clock
 from cwsync.engine.completion import complete
@@ -16,7 +15,6 @@ from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import ask, capabilities_of, distrust
 from cwsync.engine.replay import replay
 from cwsync.engine.report import error_report
-from cwsync.engine.reset import ResetPreview
 from cwsync.engine.sides import Reading, opened, read_all
 from cwsync.errors import CwsyncError, Exit
 from cwsync.model import (
@@ -27,7 +25,6 @@ from cwsync.model import (
     Guard,
     Item,
     MarkKind,
-    Mode,
     PairSpec,
     Settings,
     Side,
@@ -38,7 +35,7 @@ from cwsync.model import (
 from cwsync.planner.decision import Decision
 from cwsync.planner.identity import fold
 from cwsync.planner.plan import Question, plan_feature, trace
-from cwsync.state import LastRun, Locks, PairStore, RunInfo, load_last_run, read_journal
+from cwsync.state import LastRun, PairStore, load_last_run, read_journal
 
 _FEW_IDS = 2  # as many of the shared ids as a person wants to read
 
@@ -203,46 +200,3 @@ def _status(pair: PairSpec, home: Home, max_age: timedelta | None, now: datetime
         missing=missing,
         error=broken,
     )
-
-
-def preview_reset(settings: Settings, pair: str, features: frozenset[Feature] | None, home: Home) -> ResetPreview:
-    """What `reset-state` would forget, and what that leads to. Works on damaged state too."""
-    spec = settings.pairs[pair]
-    store = PairStore(home.state_dir, pair)
-    told: list[str] = []
-    try:
-        state = store.load(spec.source.name, spec.target.name)
-    except CwsyncError as error:
-        told.append(f"the state cannot be read ({error.message}); it is put aside as it is")
-        rows: Mapping[Feature, int] = {}
-    else:
-        wanted = features or frozenset(state.features)
-        rows = {feature: len(one.rows) for feature, one in state.features.items() if feature in wanted}
-        told += [] if rows else ["there is no baseline yet"]
-    told += _consequences(spec)
-    return ResetPreview(pair, dict(rows), tuple(told))
-
-
-def _consequences(pair: PairSpec) -> list[str]:
-    source, target = pair.source.name, pair.target.name
-    told = ["the next run is a first run: a union of both sides that removes nothing"]
-    if pair.mode is Mode.TWO_WAY:
-        told.append(f"what was removed from only one of {source} and {target} since the last run comes back")
-        told.append("where both sides hold different values, the conflict policy decides")
-    else:
-        told.append(f"what was removed from {target} only is added again; what {source} lost stays on {target}")
-    told.append("parked records are forgotten; what was written a moment ago stays frozen until reads show it")
-    told.append("a backup of the state is kept")
-    return told
-
-
-def reset_state(settings: Settings, pair: str, features: frozenset[Feature] | None, home: Home) -> Path | None:
-    """Forget the baseline of a pair, under its locks. Gives the backup, or None when there was none."""
-    spec = settings.pairs[pair]
-    now = clock.now()
-    names = [f"account-{name}" for name in sorted((spec.source.name, spec.target.name))] + [f"pair-{pair}"]
-    store = PairStore(home.state_dir, pair)
-    if not store.folder.exists():
-        return None
-    with Locks(home.state_dir, names, 0.0, RunInfo(f"cwsync reset-state {pair}", now)):
-        return store.reset(features, now)

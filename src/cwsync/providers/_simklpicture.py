@@ -72,6 +72,19 @@ class Picture:
 
 def load(path: Path, account_id: str, origin: str) -> Picture | None:
     """The picture in a file, if there is one that can be trusted and that is of this account."""
+    told = _read(path)
+    if told is None or (told["account"], told["origin"]) != (account_id, origin):
+        return None
+    return _picture(told)
+
+
+def whole_at(path: Path) -> datetime | None:
+    """When all of the library in a file was read; None when there is no file that can be trusted."""
+    told = _read(path)
+    return None if told is None else datetime.fromisoformat(told["whole_at"]).astimezone(UTC)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     data = files.read_file(path)
     if data is None:
         return None
@@ -79,10 +92,8 @@ def load(path: Path, account_id: str, origin: str) -> Picture | None:
     wanted = {"schema": SCHEMA, "sha256": hashlib.sha256(text.removesuffix(b"\n")).hexdigest()}
     if head != json.dumps(wanted).encode():
         return None
-    told = json.loads(text)
-    if (told["account"], told["origin"]) != (account_id, origin):
-        return None
-    return _picture(told)
+    told: dict[str, Any] = json.loads(text)
+    return told
 
 
 def save(path: Path, picture: Picture) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar, Final
 
 from cwsync.errors import UnavailableError
 from cwsync.model import AccountSpec, Capabilities, Change, Fact, Feature, FeatureCaps, Kind, Receipt, Snapshot
-from cwsync.provider import Finding, Opened, Option, Person, Services
+from cwsync.provider import Finding, Kept, Opened, Option, Person, Services
+from cwsync.providers import _simklpicture
 from cwsync.providers._simkladdress import OPTIONS, address_of
 from cwsync.providers._simklapply import Writer
 from cwsync.providers._simklcalls import Calls
 from cwsync.providers._simkllogin import login
 from cwsync.providers._simklnotes import LIMITS
-from cwsync.providers._simklread import Reader, State
+from cwsync.providers._simklread import WHOLE_EVERY, Reader, State
 from cwsync.providers._simklrows import Index, Records, records
 from cwsync.providers._simklwire import decode_account
 from cwsync.tokens import Tokens
@@ -34,6 +36,10 @@ _NEAR: Final = 20  # a twentieth of the quota left is too little to go on withou
 
 def _fact(text: str, source: str = _DOCS) -> Fact:
     return Fact(text, source, _CHECKED)
+
+
+def _file(account: AccountSpec, cache: Path) -> Path:
+    return cache / f"{account.name}-simkl.json"
 
 
 class Simkl(Opened):
@@ -106,8 +112,8 @@ class Simkl(Opened):
 
     def __init__(self, account: AccountSpec, services: Services) -> None:
         self._calls = Calls(address_of(account), services)
-        name = f"{account.name}-simkl.json"
-        keep, seen = (folder and folder / name for folder in (services.cache_dir, services.cache_seen))
+        folders = (services.cache_dir, services.cache_seen)
+        keep, seen = (folder and _file(account, folder) for folder in folders)
         self._reader = Reader(self._calls, keep, seen or keep)
         self._writer = Writer(self._calls, self._look, self._look_now, self._reader.remember, self.capabilities)
         self._built: dict[Feature, tuple[int, Records]] = {}
@@ -271,6 +277,13 @@ class Simkl(Opened):
         """Count, and remember what is counted across runs."""
         self.requests = self._calls.requests
         self._calls.notes.save()
+
+    @classmethod
+    def kept(cls, account: AccountSpec, cache: Path) -> Kept | None:
+        """The library as it was last read."""
+        path = _file(account, cache)
+        whole_at = _simklpicture.whole_at(path)
+        return None if whole_at is None else Kept(path, whole_at, WHOLE_EVERY)
 
     # --- logging in ---------------------------------------------------------------------------------
 
