@@ -86,7 +86,8 @@ def values(draw: Any, feature: Feature) -> Value:
 
 
 @st.composite
-def _rows(draw: Any, feature: Feature, pool: Sequence[Item], *, marks: bool) -> dict[str, Row]:
+def _rows(draw: Any, feature: Feature, pool: Sequence[Item], *, marks: bool, by_play: bool) -> dict[str, Row]:
+    """Rows of the baseline. `by_play`: each is about one play, as it is with ``plays = "all"``."""
     rows: dict[str, Row] = {}
     some = st.none() | values(feature)
     for item in draw(st.lists(st.sampled_from(pool), max_size=4)):
@@ -94,12 +95,17 @@ def _rows(draw: Any, feature: Feature, pool: Sequence[Item], *, marks: bool) -> 
         if key is None or key in rows or any(set(item.tokens()) & set(old.item.tokens()) for old in rows.values()):
             continue
         more: dict[str, Any] = {}
+        if by_play:
+            some = st.none() | st.just(draw(values(feature)))
         extra = draw(st.sampled_from(("", "", "", "mark", "seen", "parked", "writes", "keys", "weak"))) if marks else ""
         side = draw(st.sampled_from(Side))
         if extra == "mark":
             until = NOW + timedelta(minutes=draw(st.sampled_from((-5, 0, 5))))
             kind = draw(st.sampled_from(MarkKind))
-            more["mark"] = Mark(kind, side, draw(some), draw(some), draw(some), until - timedelta(minutes=15), until)
+            before, after, origin = (draw(some) for _ in range(3))
+            if by_play and before == after:
+                continue  # a play is added or removed: what was written is another state than before
+            more["mark"] = Mark(kind, side, before, after, origin, until - timedelta(minutes=15), until)
         if extra == "seen":
             more["seen"] = Sighting(side, draw(st.booleans()), NOW - timedelta(minutes=draw(st.sampled_from((5, 10)))))
         if extra == "parked":
@@ -158,9 +164,9 @@ def questions(
         "plays": draw(st.sampled_from(Plays)) if feature is Feature.HISTORY else Plays.NEWEST,
     }
     more = {"union": draw(st.sampled_from((None, None, None, "the filters changed")))}
-    base = Baseline(
-        feature, draw(_rows(feature, pool, marks=marks)), first_run_done=draw(st.sampled_from((True, True, False)))
-    )
+    by_play = feature is Feature.HISTORY and rules["plays"] is Plays.ALL
+    rows = draw(_rows(feature, pool, marks=marks, by_play=by_play))
+    base = Baseline(feature, rows, first_run_done=draw(st.sampled_from((True, True, False))))
     able = {side: draw(some_caps) for side in Side}
     able = {side: (one if feature is Feature.RATINGS or "scores" not in one else {}) for side, one in able.items()}
     return question(

@@ -356,6 +356,22 @@ def test_I8_a_play_of_a_side_that_keeps_minutes_is_the_same_play(coarse):
     assert words(plan) == []
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_plays_that_were_agreed_to_be_one_stay_one_when_precision_grows(mode):
+    """A side that told minutes and tells seconds now: what is agreed on is not written anew in other words."""
+    minute, exact = NOW, NOW + timedelta(seconds=50)
+    nearer = NOW + timedelta(seconds=51)
+    plan = planned(
+        snapshot([(HEAT, Play(minute))], Feature.HISTORY),
+        snapshot([(HEAT, Play(exact)), (HEAT, Play(nearer))], Feature.HISTORY),
+        baseline([Row("heat", HEAT, Play(minute), Play(exact))], Feature.HISTORY),
+        mode=mode,
+        plays=Plays.ALL,
+    )
+    added = [] if mode is Mode.ONE_WAY else [("add", "source", Play(nearer))]
+    assert [(change.op.value, change.side.value, change.after) for change in plan.changes] == added
+
+
 def test_plays_of_a_title_with_a_row_that_cannot_be_read_are_not_judged():
     broken = Undecoded("row 2", "no date", HEAT)
     plan = planned(

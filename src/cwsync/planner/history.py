@@ -47,10 +47,9 @@ def split_plays(record: Record, within_s: float) -> list[Record]:
         # Which play the row is cannot be told, so no play of this title is judged.
         why = "; ".join(sorted(record.blind.values()))
         return [replace(record, trouble=why if why.startswith("lingering") else f"unreadable: {why}")]
-    joined = _match(_distinct(record.source), _distinct(record.target), within_s)
-    records: list[Record] = []
-    rows = list(record.rows)
-    for source, target in joined:
+    source_plays, target_plays, rows = _distinct(record.source), _distinct(record.target), list(record.rows)
+    records = _agreed(record, source_plays, target_plays, rows)
+    for source, target in _match(list(source_plays.values()), list(target_plays.values()), within_s):
         row = _take(rows, record.key, source, target)
         records.append(_one(record, source, target, row))
     records += [_one(record, None, None, row) for row in rows]
@@ -58,14 +57,31 @@ def split_plays(record: Record, within_s: float) -> list[Record]:
 
 
 _Copies = tuple[Entry, ...]
+_Plays = dict[When, _Copies]
 
 
-def _distinct(entries: Sequence[Entry]) -> list[_Copies]:
-    """The plays of one side. Rows with the very same time, or none, are copies of one play."""
+def _agreed(record: Record, one: _Plays, other: _Plays, rows: list[Row]) -> list[Record]:
+    """The plays of both sides that a row says are one, taken out of both and of the rows.
+
+    That stays so when the sides are taken to be more precise than they were when it was agreed.
+    """
+    records = []
+    for row in list(rows):
+        if row.source is None or row.target is None:
+            continue
+        here, there = row.source.at, row.target.at
+        if here in one and there in other:
+            records.append(_one(record, one.pop(here), other.pop(there), row))
+            rows.remove(row)
+    return records
+
+
+def _distinct(entries: Sequence[Entry]) -> _Plays:
+    """The plays of one side by their times. Rows with the very same time, or none, are copies of one play."""
     plays: dict[When, list[Entry]] = {}
     for entry in entries:
         plays.setdefault(entry.value.at, []).append(entry)
-    return [tuple(copies) for copies in plays.values()]
+    return {at: tuple(copies) for at, copies in plays.items()}
 
 
 def _match(
