@@ -258,8 +258,13 @@ class IdSource(Protocol):
     """Somebody to ask for the ids that an item lacks.
 
     `notes` say what could not be told, in words. `pending` are the items that may lack ids because
-    nobody could be asked, for want of a network or of requests.
+    nobody could be asked, for want of a network or of requests. `refused` says that whoever was asked does not
+    let us in: that does not mend itself.
     """
+
+    @property
+    def refused(self) -> bool:
+        """Whether we were not let in."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -268,6 +273,9 @@ class IdSource(Protocol):
     @property
     def pending(self) -> Collection[Item]:
         """The items that may lack ids because nobody could be asked, for want of a network or of requests."""
+
+    async def reach(self) -> None:
+        """Prove that it can be asked, in one request. Raises `UnavailableError`, `AuthError`, `ConfigError`."""
 
     async def complete(self, items: Sequence[Item]) -> Mapping[Item, Item]:
         """The items that gained ids, as they are then: the same title, no id changed or taken away.

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from cwsync.errors import UnavailableError
 from cwsync.model import AccountSpec, Capabilities, ExternalId, Item, sort_ids
 from cwsync.provider import Option, Services
 
@@ -28,6 +29,7 @@ def knower(knowledge: Knowledge) -> type[Any]:
     class Knower:
         capabilities: ClassVar[Capabilities] = Capabilities("Knower")
         options: ClassVar[tuple[Option, ...]] = ()
+        refused = False
         notes: Sequence[str] = ()
         pending: Collection[Item] = ()
 
@@ -35,6 +37,10 @@ def knower(knowledge: Knowledge) -> type[Any]:
         def id_source(cls, _account: AccountSpec, services: Services) -> Knower:
             knowledge.cached_in.append(services.cache_dir)
             return cls()
+
+        async def reach(self) -> None:
+            if knowledge.down:
+                raise UnavailableError("it is down")
 
         async def complete(self, items: Sequence[Item]) -> Mapping[Item, Item]:
             knowledge.asked.append([item.label() for item in items])

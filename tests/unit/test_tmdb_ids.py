@@ -15,11 +15,12 @@ import pytest
 
 from cwsync.errors import ConfigError, StateError
 from cwsync.model import ExternalId, Item, Kind, external_id
+from cwsync.planner.strangers import gained
 from cwsync.provider import Services
 from cwsync.providers import _tmdbcalls
 from cwsync.providers._tmdbidcache import KNOWN_S, NAME, PASSING_S, FactCache
 from cwsync.providers._tmdbidfacts import Asked, asks_of, completed, decode_facts, requests_of
-from cwsync.providers._tmdbids import IdLookup, gained
+from cwsync.providers._tmdbids import IdLookup
 from simulators.tmdb import TOKEN, Tmdb
 from simulators.tmdb_account import spec
 from support import world

@@ -50,14 +50,14 @@ def status(ctx: typer.Context, account: Accounts = None, *, json: params.Json = 
     session = start(ctx)
     settings = session.settings()
     names = dict.fromkeys(account or settings.accounts)
-    wanted = [_known(settings, name) for name in names]
+    wanted = [_known(settings, name).name for name in names]
     from datetime import UTC, datetime
 
     from cwsync.config import describe_secret
     from cwsync.engine import login_statuses
     from cwsync.render import authout
 
-    statuses = login_statuses(wanted, session.home(), os.environ, describe_secret)
+    statuses = login_statuses(settings, wanted, session.home(), os.environ, describe_secret)
     exit_code = worst([one.exit_code for one in statuses])
     now = datetime.now(UTC)
     if json:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cwsync.engine.options import Home
 from cwsync.engine.services import services_for
 from cwsync.errors import AuthError, CwsyncError, Exit, InternalError, StateError, UsageError
-from cwsync.model import AccountSpec, LoginState, LoginStatus, LogoutReport, SecretRef
+from cwsync.model import AccountSpec, LoginState, LoginStatus, LogoutReport, SecretRef, Settings
 from cwsync.provider import LogsIn, Person, login_of
 from cwsync.state import Locks, RunInfo, TokenStore
 from cwsync.tokens import Tokens, login
@@ -75,11 +75,17 @@ def log_out(account: AccountSpec, home: Home) -> LogoutReport:
 
 
 def login_statuses(
-    accounts: Sequence[AccountSpec], home: Home, environ: Mapping[str, str], describe: DescribeSecret
+    settings: Settings, names: Iterable[str], home: Home, environ: Mapping[str, str], describe: DescribeSecret
 ) -> tuple[LoginStatus, ...]:
     """How the logins of accounts stand, from what is kept here: no service is asked, nothing is written."""
     now = datetime.now(UTC)
-    return tuple(_status(account, home, environ, describe, now) for account in accounts)
+    found = []
+    for name in names:
+        status = _status(settings.accounts[name], home, environ, describe, now)
+        if status.state is LoginState.MISSING and settings.asked_for_ids_alone(name):
+            status = LoginStatus(name, status.provider, LoginState.IDS_ALONE)
+        found.append(status)
+    return tuple(found)
 
 
 def _status(

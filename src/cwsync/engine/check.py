@@ -14,7 +14,7 @@ from cwsync.engine.services import services_for
 from cwsync.engine.sides import account_of
 from cwsync.errors import CwsyncError, Exit, worst
 from cwsync.model import AccountSpec, CheckReport, Feature, Mode, Op, PairSpec, SecretRef, Settings, Side, Snapshot
-from cwsync.provider import Examines, Provider, provider_class
+from cwsync.provider import Examines, Provider, ids_of, provider_class
 
 Line = tuple[bool, str, str]
 _PRESENCE = frozenset({Feature.WATCHLIST, Feature.HISTORY})  # there or not there: nothing to update
@@ -44,6 +44,8 @@ def check(
         )
         for account in accounts.values()
     ]
+    asked = {one.ids.name: one.ids for one in pairs if one.ids is not None and one.ids.name not in accounts}
+    reports += [asyncio.run(_ids(account, describe, environ, None if offline else home)) for account in asked.values()]
     return (*reports, *(_pair(pair, None if offline else readiness(pair, settings, read, home)) for pair in pairs))
 
 
@@ -63,18 +65,39 @@ async def _account(
     read: dict[tuple[str, Feature], Snapshot],
 ) -> CheckReport:
     """Check one account; `features` are those to read (into `read`), None to reach nothing at all."""
-    lines: list[Line] = [(True, "provider", provider_class(account.provider).capabilities.title)]
-    codes: list[int] = []
+    told = _told(account, describe, environ)
+    if features is not None:
+        found = await _reach(account, features, home, told)
+        read.update({(account.name, feature): snapshot for feature, snapshot in found.items()})
+    return CheckReport(account.name, "account", tuple(told.lines), worst(told.codes))
+
+
+def _told(account: AccountSpec, describe: DescribeSecret, environ: Mapping[str, str]) -> _Told:
+    """What the file says of an account: its provider, and where its secrets come from."""
+    told = _Told([(True, "provider", provider_class(account.provider).capabilities.title)])
     for name, ref in sorted(account.secrets.items()):
         ok, text = describe(ref, environ)
-        lines.append((ok, name, text))
-        codes += [] if ok else [int(Exit.USAGE)]
-    if features is not None:
-        found, more = await _reach(account, features, home)
-        read.update({(account.name, feature): snapshot for feature, snapshot in found.items()})
-        lines += more.lines
-        codes += more.codes
-    return CheckReport(account.name, "account", tuple(lines), worst(codes))
+        told.lines.append((ok, name, text))
+        told.codes += [] if ok else [int(Exit.USAGE)]
+    return told
+
+
+async def _ids(
+    account: AccountSpec, describe: DescribeSecret, environ: Mapping[str, str], home: Home | None
+) -> CheckReport:
+    """Check an account that is asked for ids alone; without `home` it is not reached."""
+    told = _told(account, describe, environ)
+    if home is not None:
+        try:
+            asked = ids_of(account.provider).id_source(account, services_for(account, home))
+            try:
+                await asked.reach()
+            finally:
+                await asked.aclose()
+            told.lines.append((True, "reach", "answers, and is asked for ids alone"))
+        except CwsyncError as error:
+            told.fail("reach", error)
+    return CheckReport(account.name, "account", tuple(told.lines), worst(told.codes))
 
 
 @dataclass(slots=True)
@@ -91,16 +114,15 @@ class _Told:
 
 
 async def _reach(
-    account: AccountSpec, features: frozenset[Feature], home: Home
-) -> tuple[dict[Feature, Snapshot], _Told]:
+    account: AccountSpec, features: frozenset[Feature], home: Home, told: _Told
+) -> dict[Feature, Snapshot]:
     """Open the account, read what it has, feature by feature, and ask what it has to say of itself."""
-    told = _Told()
     found: dict[Feature, Snapshot] = {}
     try:
         provider = provider_class(account.provider)(account, services_for(account, home))
     except CwsyncError as error:
         told.fail("reach", error)
-        return found, told
+        return found
     try:
         await provider.open()
         told.lines.append((True, "reach", _who(account, provider.account_id)))
@@ -116,7 +138,7 @@ async def _reach(
     finally:
         await provider.aclose()
     _clock(found.values(), told)
-    return found, told
+    return found
 
 
 async def _examined(provider: Provider, told: _Told) -> None:

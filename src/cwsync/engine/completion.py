@@ -16,26 +16,35 @@ from cwsync.engine.questions import capabilities_of
 from cwsync.engine.services import services_for
 from cwsync.engine.sides import Reading, account_of
 from cwsync.errors import CwsyncError
-from cwsync.model import Baseline, Feature, Item, PairSpec, Side
-from cwsync.planner.strangers import completed, strangers
+from cwsync.model import Baseline, ExternalId, Feature, Item, PairSpec, Side
+from cwsync.planner.strangers import completed, gained, strangers
 from cwsync.provider import ids_of
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The readings with more ids, and what to tell. `pending` are the tokens of what waits, each with the reason."""
+    """The readings with more ids, and what to tell.
+
+    `pending` are the tokens of what waits, each with the reason; `learnt` the ids that an item got, and from whom.
+    """
 
     readings: dict[Feature, Reading]
     warnings: tuple[str, ...] = ()
     pending: Mapping[str, str] = field(default_factory=dict)
+    learnt: Mapping[Item, tuple[tuple[ExternalId, str], ...]] = field(default_factory=dict)
 
     def with_more(
-        self, items: Mapping[Item, Item], waiting: Mapping[Item, str], warnings: tuple[str, ...] = ()
+        self, who: str, items: Mapping[Item, Item], waiting: Mapping[Item, str], warnings: tuple[str, ...] = ()
     ) -> Completion:
-        """The same with what was learnt since. Nothing may be written of `waiting`, for the reasons given."""
+        """The same with what `who` told since. Nothing may be written of `waiting`, for the reasons given."""
         readings = {feature: _with(one, items) for feature, one in self.readings.items()} if items else self.readings
         tokens = {token: why for item, why in waiting.items() for token in items.get(item, item).tokens()}
-        return Completion(readings, (*self.warnings, *warnings), {**self.pending, **tokens})
+        learnt = dict(self.learnt)
+        for item, after in items.items():
+            # Both sides may have learnt their way to the same item.
+            found = (*learnt.get(item, ()), *learnt.get(after, ()), *((one, who) for one in gained(item, after)))
+            learnt[after] = tuple(dict.fromkeys(found))
+        return Completion(readings, (*self.warnings, *warnings), {**self.pending, **tokens}, learnt)
 
 
 async def complete(
@@ -56,7 +65,10 @@ async def complete(
     finally:
         await source.aclose()
     why = f"ids-pending: {name} could not be asked for the other ids of this title"
+    if source.refused:
+        why = f"ids-refused: {name} does not let us ask for the other ids of this title"
     return anime.with_more(
+        name,
         found,
         dict.fromkeys(source.pending, why),
         tuple(f"ids: {name}: {note}" for note in source.notes),
@@ -74,7 +86,7 @@ def _by_mapping(pair: PairSpec, home: Home, found: Completion, known: Mapping[Fe
         why = f"anime: which titles of {name} are which elsewhere is not known yet: cwsync mappings update"
         return replace(found, warnings=(*found.warnings, why))
     items, reasons = in_shows(mappings, _strangers(found.readings, known, of=sides[0]))
-    return found.with_more(items, reasons)
+    return found.with_more("the mapping of anime", items, reasons)
 
 
 def _strangers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from cwsync.model import (
     Class,
     ErrorReport,
     ExplainReport,
+    ExternalId,
     Feature,
     Guard,
     Item,
@@ -37,6 +38,7 @@ from cwsync.planner.identity import fold
 from cwsync.planner.plan import Question, plan_feature, trace
 from cwsync.state import LastRun, PairStore, load_last_run, read_journal
 
+Learnt = Mapping[Item, tuple[tuple[ExternalId, str], ...]]
 _FEW_IDS = 2  # as many of the shared ids as a person wants to read
 
 
@@ -78,23 +80,24 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
             distrust=distrust(store, state, last if isinstance(last, LastRun) else None),
             frozen={**found.pending, **frozen.get(spec.feature, {})},
         )
-        traces += _traces(question, text)
+        traces += _traces(question, text, found.learnt)
         guards += plan_feature(question).guards
     return ExplainReport(pair.name, text, pair.source.name, pair.target.name, tuple(traces), tuple(guards), error)
 
 
-def _traces(question: Question, text: str) -> list[TraceReport]:
+def _traces(question: Question, text: str, learnt: Learnt) -> list[TraceReport]:
     unread = [(side, row) for side in Side for row in question.snapshots[side].undecoded]
     decisions = [decision for decision in trace(question) if _asked_for(decision.record.item, text)]
-    found = [_trace(question.spec.feature, decision, [row for _, row in unread]) for decision in decisions]
+    found = [_trace(question.spec.feature, decision, [row for _, row in unread], learnt) for decision in decisions]
     known = {id(row) for one in found for row in one.unreadable}
     alone = [(side, row) for side, row in unread if id(row) not in known and row.item and _asked_for(row.item, text)]
     return found + [_unread(question, row, side) for side, row in alone]
 
 
-def _trace(feature: Feature, decision: Decision, unread: Sequence[Undecoded]) -> TraceReport:
+def _trace(feature: Feature, decision: Decision, unread: Sequence[Undecoded], learnt: Learnt) -> TraceReport:
     record = decision.record
     tokens = set(record.item.tokens())
+    rows = (*record.source, *record.target)
     mine = [row for row in unread if row.item is not None and not tokens.isdisjoint(row.item.tokens())]
     return TraceReport(
         feature=feature,
@@ -108,6 +111,7 @@ def _trace(feature: Feature, decision: Decision, unread: Sequence[Undecoded]) ->
         decision=decision.cls.value,
         reason=decision.reason,
         changes=decision.write or (),
+        learnt=tuple(dict.fromkeys(one for row in rows for one in learnt.get(row.item, ()))),
     )
 
 

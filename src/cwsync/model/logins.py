@@ -13,6 +13,7 @@ class LoginState(StrEnum):
 
     NOT_NEEDED = "not needed"
     REPLACED = "not needed: a secret of the file stands in for it"
+    IDS_ALONE = "not needed: it is asked for ids alone"
     LOGGED_IN = "logged in"
     EXPIRED = "expired"  # and nothing there to renew it with
     MISSING = "not logged in"
@@ -21,7 +22,7 @@ class LoginState(StrEnum):
     @property
     def good(self) -> bool:
         """Whether a run can go ahead with it."""
-        return self in (LoginState.NOT_NEEDED, LoginState.REPLACED, LoginState.LOGGED_IN)
+        return self not in (LoginState.EXPIRED, LoginState.MISSING, LoginState.BROKEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cwsync.model.baseline import Row
-from cwsync.model.items import Feature, Item
+from cwsync.model.items import ExternalId, Feature, Item
 from cwsync.model.plan import Change, Guard, Note, Op, Outcome
 from cwsync.model.snapshot import Entry, Side, Undecoded
 from cwsync.model.specs import Mode
@@ -126,7 +126,8 @@ class RunReport:
 class TraceReport:
     """Everything known of one record: the answer of `explain`.
 
-    `linked` says in words by what the rows were linked; `decision` is the class, `reason` why.
+    `linked` says in words by what the rows were linked; `decision` is the class, `reason` why. `learnt` are
+    ids that no side told, and who did.
     """
 
     feature: Feature
@@ -140,6 +141,7 @@ class TraceReport:
     decision: str
     reason: str
     changes: tuple[Change, ...] = ()
+    learnt: tuple[tuple[ExternalId, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,3 +154,8 @@ class Settings:
     path: Path
     accounts: Mapping[str, AccountSpec]
     pairs: Mapping[str, PairSpec]
+
+    def asked_for_ids_alone(self, account: str) -> bool:
+        """Whether pairs use an account for nothing but the ids of titles: nobody is logged in for that."""
+        synced = {name for pair in self.pairs.values() for name in (pair.source.name, pair.target.name)}
+        return account not in synced and any(one.ids and one.ids.name == account for one in self.pairs.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cwsync.model import Entry, Item, Kind, Row, Side, Snapshot
+from cwsync.model import Entry, ExternalId, Item, Kind, Row, Side, Snapshot
 
 
 def strangers(
@@ -45,6 +45,12 @@ def completed(snapshot: Snapshot, items: Mapping[Item, Item]) -> tuple[Entry, ..
     if not any(entry.item in items for entry in snapshot.entries):
         return snapshot.entries
     return tuple(_with(entry, items) for entry in snapshot.entries)
+
+
+def gained(before: Item, after: Item) -> list[ExternalId]:
+    """The ids that an item did not have before, its show's included."""
+    had = {*before.ids, *before.show_ids}
+    return [one for one in (*after.ids, *after.show_ids) if one not in had]
 
 
 def _with(entry: Entry, items: Mapping[Item, Item]) -> Entry:

@@ -280,9 +280,3 @@ def _placed(item: Item, facts: Facts) -> tuple[Item, str | None]:
 def is_passing(name: str, fact: Mapping[str, Any]) -> bool:
     """Whether TMDb may know more next week: it knew nothing, or not all, or a season that may go on."""
     return not fact or name.startswith("season ") or (name.startswith("tv ") and len(fact) < len(TELLS[Kind.SHOW]) - 1)
-
-
-def gained(before: Item, after: Item) -> list[ExternalId]:
-    """The ids that an item did not have before, its show's included. For people."""
-    known = {*before.ids, *before.show_ids}
-    return [one for one in (*after.ids, *after.show_ids) if one not in known]

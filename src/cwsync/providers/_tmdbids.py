@@ -1,16 +1,8 @@
 """Ids of titles, completed by TMDb: who knows a film by IMDb's number alone learns TMDb's, and the other way round.
 
-`IdLookup` stands alone: it needs the account of an application (``token`` or ``api_key``), and no login. The engine
-would use it, for a pair with ``ids = "tmdb"``, between the reading of both sides and the planning:
-
-1. The items of both snapshots (entries, and rows that could not be read but for their ids) go through one
-   `complete` for all features, after the last list was read.
-2. In both snapshots each entry gets the item that came back for its own; nothing else of it changes. Completed
-   items are for linking and for what is written to the other side. The watermark is that of the read.
-3. `notes` become warnings of the pair. What is in `pending` was not looked up for want of requests or of a
-   network: such a record may well be on the other side under another id, so it may be changed or left alone,
-   but an add of it is to be held (``ids-pending``) until a run could ask. Otherwise it would come back double.
-4. ``explain`` shows `gained(before, after)` of a record, as "from TMDb".
+`IdLookup` stands alone: it needs the account of an application (``token`` or ``api_key``), and no login.
+`cwsync.engine.completion` uses it between the reading of both sides and the planning. What is in `pending` may well
+be on the other side under another id, so an add of it is held until a run could ask.
 
 A run without changes asks nothing: everything is in the cache, hits for a month and misses for a week. In a dry
 run the file is read and not written. Undo, and the second look before a removal, use the ids of the plan.
@@ -26,9 +18,7 @@ from cwsync.model import AccountSpec, Item
 from cwsync.provider import Services
 from cwsync.providers._tmdbcalls import AT_ONCE, Calls, address_of
 from cwsync.providers._tmdbidcache import NAME, FactCache
-from cwsync.providers._tmdbidfacts import Asked, asks_of, completed, decode_facts, gained, requests_of
-
-__all__ = ["MOST", "IdLookup", "gained"]
+from cwsync.providers._tmdbidfacts import Asked, asks_of, completed, decode_facts, requests_of
 
 MOST: Final = 500  # requests of one run; at 30 a second a quarter of a minute
 _FAILURES: Final = 3
@@ -38,9 +28,9 @@ _NOTED: Final = 5
 class IdLookup:
     """Looks up the ids that items lack, at most `most` requests in its life.
 
-    `requests` were sent; `notes` say, for people, what was not looked up or not taken, and why;
-    `pending` are the items that may lack ids because nobody could be asked. `now` (seconds) is what
-    the age of cached answers counts by.
+    `requests` were sent; `refused` says that the key is not taken; `notes` say, for people, what was not looked
+    up or not taken, and why; `pending` are the items that may lack ids because nobody could be asked. `now`
+    (seconds) is what the age of cached answers counts by.
     """
 
     def __init__(self, account: AccountSpec, services: Services, *, most: int = MOST, now: float | None = None) -> None:
@@ -50,6 +40,7 @@ class IdLookup:
         self._left = most
         self._failures = 0
         self._ended = False
+        self.refused = False
         self._why: str | None = None
         self.notes: list[str] = []
         self.pending: frozenset[Item] = frozenset()
@@ -62,6 +53,10 @@ class IdLookup:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._calls.aclose()
+
+    async def reach(self) -> None:
+        """Have TMDb look at the token or the key. Raises `AuthError`, `UnavailableError`, `ConfigError`."""
+        await self._calls.get("/authentication")
 
     async def complete(self, items: Sequence[Item]) -> Mapping[Item, Item]:
         """The items that gained ids, each with what it is now. Those that are not in it stay as they are.
@@ -137,6 +132,7 @@ class IdLookup:
             if self._failures >= _FAILURES:
                 self._end(f"TMDb could not be asked for ids: {error.message}")
         except AuthError as error:
+            self.refused = True
             self._end(f"TMDb could not be asked for ids: {error.message}; {error.hint}")
         return {}
 

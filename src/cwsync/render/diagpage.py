@@ -54,6 +54,7 @@ def _trace(trace: TraceReport, report: ExplainReport) -> Iterator[Block]:
         facts += [(account, _entry(entry)) for entry in entries] or [(account, "not there")]
     facts += [("unreadable", f"{sanitise(row.where)}: {sanitise(row.why)}") for row in trace.unreadable]
     facts += _baseline(trace.row, report)
+    facts += [("learnt", f"{sanitise(one)} from {sanitise(who)}") for one, who in trace.learnt]
     facts.append(("linked", sanitise(trace.linked) or NOTHING))
     facts.append(("decision", _decision(trace)))
     for change in trace.changes:

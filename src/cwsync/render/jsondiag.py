@@ -41,6 +41,7 @@ def _trace(trace: TraceReport) -> Json:
         "target": [_entry(entry) for entry in trace.target],
         "unreadable": [{"where": row.where, "why": row.why} for row in trace.unreadable],
         "baseline": _row(trace.row),
+        "learnt": [{"id": str(one), "from": who} for one, who in trace.learnt],
         "linked": trace.linked,
         "decision": trace.decision,
         "reason": trace.reason,

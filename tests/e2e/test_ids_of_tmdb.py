@@ -1,0 +1,100 @@
+"""Two accounts that know the same films by different ids, and TMDb asked which is which, by the real command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.tmdb import TOKEN, Tmdb
+from support import world
+from support.shell import Shell
+
+PAIRS = """
+[accounts.home]
+provider = "tracker"
+path = "home"
+[accounts.backup]
+provider = "tracker"
+path = "backup"
+[accounts.tmdb]
+api_url = "{url}"
+token = {{ env = "TMDB_TOKEN" }}
+[pairs.both]
+source = "home"
+target = "backup"
+mode = "two-way"
+ids = "tmdb"
+[pairs.both.ratings]
+"""
+
+
+class House:
+    """One side has IMDb's ids and the other TMDb's, of three films; each has one that the other lacks."""
+
+    def __init__(self, folder: Path, service: Tmdb) -> None:
+        self.service = service
+        self.shell = Shell(folder, PAIRS.format(url=service.url))
+        self.shell.environ["TMDB_TOKEN"] = TOKEN
+        for n in range(1, 6):
+            service.titles.add(world.movie(n))
+        self.shell.put("home", *(self.row(n, "imdb") for n in (1, 2, 3, 4)))
+        self.shell.put("backup", *(self.row(n, "tmdb") for n in (1, 2, 3, 5)))
+
+    def row(self, n: int, service: str) -> Mapping[str, object]:
+        film = world.movie(n)
+        ids = {one.service: one.value for one in film.ids if one.service == service}
+        return {"type": "movie", "title": film.title, "year": film.year, "ids": ids, "rating": 8}
+
+    def run(self, line: str = "run --apply", code: int = 0) -> Any:
+        done = self.shell(f"{line} --json")
+        assert done.code == code, done.out + done.err
+        assert TOKEN not in done.out + done.err
+        return done.pair
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with Tmdb() as service:
+        yield House(tmp_path, service)
+
+
+def test_who_is_who_is_asked_once_and_kept(house: House) -> None:
+    told = house.shell("explain both 'film 1'").out
+    assert "learnt    tmdb_movie:100002 from tmdb" in told
+    assert "decision  adopt: both sides agree" in told
+    found = house.run()
+    assert sorted(one["title"] for one in found["changes"]) == ["Film 4", "Film 5"]
+    house.service.forget()
+    assert not house.run()["changes"]
+    assert not house.service.calls(), "nothing is asked twice"
+
+
+def test_without_a_network_what_is_known_goes_on_and_the_rest_waits(house: House) -> None:
+    house.service.close()
+    found = house.run()
+    assert not found["changes"]
+    assert {one["reason"].partition(":")[0] for one in found["holds"]} == {"ids-pending"}
+    assert any("ids: tmdb: " in one for one in found["warnings"])
+
+
+def test_nobody_logs_in_for_ids(house: House) -> None:
+    done = house.shell("auth status")
+    assert done.code == 0
+    assert "not needed: it is asked for ids alone" in done.out
+    done = house.shell("check both")
+    assert done.code == 0, done.out
+    assert "reach answers, and is asked for ids alone" in " ".join(done.out.split())
+
+
+def test_a_key_that_was_revoked_is_said_and_nothing_is_written(house: House) -> None:
+    house.shell.environ["TMDB_TOKEN"] = "revoked"  # noqa: S105
+    done = house.shell("check both")
+    assert done.code == 6
+    assert "TMDb does not know the application (any more)" in done.out
+    found = house.run(code=3)
+    assert not found["changes"]
+    assert {one["reason"].partition(":")[0] for one in found["holds"]} == {"ids-refused"}
+    assert any("TMDb does not know the application" in one for one in found["warnings"])
