@@ -83,7 +83,8 @@ class Services:
     """What the house lends a provider: one for each account.
 
     `cache_dir` is a folder whose loss costs only time (None in a dry run); `cache_seen` is the same
-    one to read from alone, in a dry run too, and may not exist. `tokens` keeps the login
+    one to read from alone, in a dry run too, and may not exist. `memory_dir` and `memory_seen` are the same of
+    a folder for what cannot be learnt again: without it a provider would take one thing for another. `tokens` keeps the login
     of the account. `secret` gives the value of one of its secrets by the name of the option, None
     where the file has none; it raises `ConfigError` when it cannot be had. `user_agent` is what we
     call ourselves.
@@ -94,6 +95,8 @@ class Services:
     secret: Callable[[str], str | None] = _no_secret
     user_agent: str = f"cwsync/{__version__}"
     cache_seen: Path | None = None
+    memory_dir: Path | None = None
+    memory_seen: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,8 @@ async def complete(
     anime = _by_mapping(pair, home, Completion(dict(readings)), known)
     if pair.ids is None or not (wanted := _strangers(anime.readings, known)):
         return anime
-    name, folder = pair.ids.name, home.state_dir / "cache" if wet else None
-    source = ids_of(pair.ids.provider).id_source(pair.ids, services_for(pair.ids, home, cache_dir=folder))
+    name = pair.ids.name
+    source = ids_of(pair.ids.provider).id_source(pair.ids, services_for(pair.ids, home, keeps=wet))
     try:
         found = await source.complete(wanted)
     finally:

@@ -21,17 +21,26 @@ PATIENCE_S: Final = 30.0  # how long a dry run waits for another run that may be
 _POLL_S: Final = 0.1
 
 
-def services_for(
-    account: AccountSpec, home: Home, *, cache_dir: Path | None = None, locks: Locks | None = None
-) -> Services:
-    """The services of one account. `locks` are those a run that writes holds; without them nothing is written early."""
+def services_for(account: AccountSpec, home: Home, *, keeps: bool = False, locks: Locks | None = None) -> Services:
+    """The services of one account. With `keeps` (a run that writes) its provider has folders to write to.
+
+    `locks` are those such a run holds; without them nothing is renewed early.
+    """
 
     def secret(name: str) -> str | None:
         ref = account.secrets.get(name)
         return None if ref is None else home.resolve(ref, where=f"accounts.{account.name}.{name}")
 
     tokens = KeptTokens(account.name, home.state_dir, locks)
-    return Services(cache_dir, tokens, secret, cache_seen=home.state_dir / "cache")
+    cache, memory = home.state_dir / "cache", home.state_dir / "accounts"
+    return Services(
+        cache if keeps else None,
+        tokens,
+        secret,
+        cache_seen=cache,
+        memory_dir=memory if keeps else None,
+        memory_seen=memory,
+    )
 
 
 class KeptTokens:

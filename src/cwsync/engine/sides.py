@@ -32,12 +32,11 @@ async def opened(pair: PairSpec, home: Home, locks: Locks | None = None) -> Asyn
 
     `locks` are those of a run that writes; without them (a dry run) no provider gets a cache to write to.
     """
-    cache_dir = None if locks is None else home.state_dir / "cache"
     async with AsyncExitStack() as stack:
         sides: dict[Side, Provider] = {}
         for side in Side:
             account = account_of(pair, side)
-            services = services_for(account, home, cache_dir=cache_dir, locks=locks)
+            services = services_for(account, home, keeps=locks is not None, locks=locks)
             provider = provider_class(account.provider)(account, services)
             stack.push_async_callback(provider.aclose)
             known = mappings_of(pair, home) if provider.capabilities.by_entry else None
