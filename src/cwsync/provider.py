@@ -84,8 +84,8 @@ class Services:
 
     `cache_dir` is a folder whose loss costs only time (None in a dry run); `cache_seen` is the same
     one to read from alone, in a dry run too, and may not exist. `memory_dir` and `memory_seen` are the same of
-    a folder for what cannot be learnt again: without it a provider would take one thing for another. `tokens` keeps the login
-    of the account. `secret` gives the value of one of its secrets by the name of the option, None
+    a folder for what cannot be learnt again: without it a provider would take one thing for another. `tokens`
+    keeps the login of the account. `secret` gives the value of one of its secrets by the name of the option, None
     where the file has none; it raises `ConfigError` when it cannot be had. `user_agent` is what we
     call ourselves.
     """

@@ -45,7 +45,7 @@ from cwsync.model.report import (
     TraceReport,
     TrafficReport,
 )
-from cwsync.model.snapshot import Entry, Side, Snapshot, Undecoded
+from cwsync.model.snapshot import Entry, Shelf, Side, Snapshot, Undecoded
 from cwsync.model.specs import (
     AccountSpec,
     Conflict,
@@ -120,6 +120,7 @@ __all__ = [
     "RunReport",
     "SecretRef",
     "Settings",
+    "Shelf",
     "Side",
     "SideReport",
     "Sighting",

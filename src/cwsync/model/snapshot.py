@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from cwsync.model.items import Feature, Item
 from cwsync.model.values import Value
@@ -51,6 +52,16 @@ class Undecoded:
     native_key: str | None = None
 
 
+class Shelf(Protocol):
+    """The library behind a feature: the titles that are there, held or not. Only a library can answer so."""
+
+    def has(self, native_key: str) -> bool:
+        """Whether the row of that name was there when it was read."""
+
+    def knows(self, item: Item) -> bool:
+        """Whether the row of that title was read, so that it not being among the entries says that it holds nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything one account says about one feature, read in this run.
@@ -62,6 +73,8 @@ class Snapshot:
     nothing of this feature now, which is no proof that somebody took it away (a film that is being
     watched again, on a service that forgets the first time at the start of the second): the record of
     such a row is not removed, may be written, and is no reason to complain. Their items are known.
+    `shelf` is the library, where the account is a media server: a title whose row left it (its file was deleted,
+    or replaced under another key) was not unwatched by anybody.
     """
 
     feature: Feature
@@ -75,3 +88,4 @@ class Snapshot:
     server_now: datetime | None = None
     requests: int = 0
     warnings: tuple[str, ...] = ()
+    shelf: Shelf | None = field(default=None, compare=False, repr=False)
