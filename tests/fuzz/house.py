@@ -79,7 +79,7 @@ class Told:
         assert "bug in cwsync" not in both, self
         assert CANARY not in both, self
         words = _no_values(self.argv)
-        if "--json" in words and "--" not in self.argv and not {"-V", "--version"} & set(words):
+        if "--json" in words and "--" not in self.argv and not {"-V", "--version", "-h", "--help"} & set(words):
             self._check_json()
         elif self.code in (2, 7) and "FAILED" not in self.out:  # `check` says it in its table
             assert "error: " in self.err, self

@@ -136,6 +136,12 @@ def _fair(one: Question) -> bool:
     return one.spec.conflict is not Conflict.KEEP
 
 
+def _copies_on_both(one: Question) -> bool:
+    """Whether a title stands on both sides several times with different values: one side is put right in each run."""
+    lists = [[[entry.value for entry in record.entries(side)] for side in Side] for record in records_of(one)]
+    return any(all(len(set(map(repr, values))) > 1 for values in sides) for sides in lists)
+
+
 _MIRROR = {Conflict.SOURCE: Conflict.TARGET, Conflict.TARGET: Conflict.SOURCE}
 
 
@@ -151,6 +157,7 @@ def _lines(changes: Sequence[Change], *, flip: bool) -> list[str]:
 def test_I13_swapping_the_sides_and_the_policy_mirrors_the_plan(one: Question):
     note(sketch(one))
     assume(_fair(one))
+    assume(not _copies_on_both(one))
     policy = _MIRROR.get(one.spec.conflict, one.spec.conflict)
     parked = {
         key: replace(row, parked=replace(row.parked, side=row.parked.side.other)) if row.parked else row
@@ -191,6 +198,7 @@ def carried_out(one: Question, changes: Sequence[Change]) -> dict[Side, Snapshot
 def test_I1_a_plan_that_was_carried_out_leaves_nothing_to_plan(one: Question):
     note(sketch(one))
     assume(not any(record.weak for record in records_of(one)))  # ids seen for the first time are still to be learnt
+    assume(not _copies_on_both(one))
     first = plan_feature(one)
     receipts = [
         Receipt(change, Outcome.CONFIRMED, native_key=_made(change, n)) for n, change in enumerate(first.changes)
