@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cwsync.model import Feature
+from cwsync.model import Feature, Item, Kind, external_id
 from simulators.both import Both
 from simulators.library import Library
 from support import world
@@ -148,3 +149,25 @@ def test_how_many_requests_a_large_library_takes(both: Both, tmp_path: Path) -> 
     # One of them asks plex.tv whose the token is that the file has; after a login there is no need to.
     calls = [call for call in both.calls() if not call.endswith("/api/v2/user")]
     assert len(calls) <= 20, calls
+
+
+@pytest.mark.parametrize("mode", ["one-way", "two-way"])
+def test_what_trakt_files_under_other_ids_is_neither_sent_again_nor_taken_away(
+    both: Both, tmp_path: Path, mode: str
+) -> None:
+    """Two titles were merged there: it takes the old id, and shows what was written under the new ones."""
+    house = House(both, tmp_path, mode).logged_in()
+    old = Item(Kind.MOVIE, (external_id("tmdb", Kind.MOVIE, 555001),), "Merged", 1999)
+    new = (external_id("tmdb", Kind.MOVIE, 777001), external_id("imdb", Kind.MOVIE, "tt0777001"))
+    both.shelf.put(old)
+    title = both.trakt.titles.add(replace(old, ids=new))
+    both.trakt.titles.by_id[Kind.MOVIE, "tmdb", "555001"] = title
+    for feature in (Feature.HISTORY, Feature.RATINGS):
+        house.at_plex(feature, old, *films(1))
+    house.run()
+    for _ in range(3):
+        house.shell("run --apply")
+    told = house.run(code=3)
+    assert "unshown" in {one["reason"].partition(":")[0] for one in told["holds"]}
+    assert "Merged" in house.seen[0] & set(house.ratings[0])
+    assert sum(one.title is title for one in house.trakt.user.history.values()) == 1

@@ -26,6 +26,7 @@ LISTS = ("guards", "planner", "engine", "past", "state", "outside", "network")
 # What the law names and must have a mutant; a list that forgets one fails a test.
 MECHANISMS = """
 1 completeness | 1 a failed read raises | 1 undecoded rows protect their key | 1 ids with their kind
+1 what left a library was not taken away
 2 change within one side | 2 settling marks | 2 tombstones | 2 doubt marks | 2 effect marks
 2 moves on proof only | 2 whole-record rule | 2 parked
 3 the table | 3 nothing removed that was never agreed | 3 remove = false | 3 mirror

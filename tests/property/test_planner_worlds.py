@@ -97,7 +97,11 @@ def _rows(draw: Any, feature: Feature, pool: Sequence[Item], *, marks: bool, by_
         more: dict[str, Any] = {}
         if by_play:
             some = st.none() | st.just(draw(values(feature)))
-        extra = draw(st.sampled_from(("", "", "", "mark", "seen", "parked", "writes", "keys", "weak"))) if marks else ""
+        extra = (
+            draw(st.sampled_from(("", "", "", "mark", "seen", "parked", "writes", "keys", "weak", "unshown")))
+            if marks
+            else ""
+        )
         side = draw(st.sampled_from(Side))
         if extra == "mark":
             until = NOW + timedelta(minutes=draw(st.sampled_from((-5, 0, 5))))
@@ -113,6 +117,8 @@ def _rows(draw: Any, feature: Feature, pool: Sequence[Item], *, marks: bool, by_
             more["parked"] = Parked(side, "not_found", 1, until)
         if extra == "writes":
             more["writes"] = tuple(NOW - timedelta(hours=hour) for hour in range(draw(st.integers(1, 5)), 0, -1))
+        if extra == "unshown":
+            more["unshown"] = side
         if extra == "keys":
             more["source_keys"], more["target_keys"] = ("source-0",), ("target-0",)
         rows[key] = Row(key, item, draw(some), draw(some), weak=extra == "weak", **more)

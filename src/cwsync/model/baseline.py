@@ -81,7 +81,9 @@ class Row:
     `source` and `target` are the values each side held, in its own scale (None: not there; both
     None: only marks keep the row). `item.ids` are all aliases seen on either side. The native keys
     are each side's own names for the record. `weak` says that it was linked by title and year, so
-    it may never be deleted. `writes` are the times of our own last writes (24 hours, for `flap`).
+    it may never be deleted. `unshown` is the side that acknowledged the record without a name for it, and did not
+    show it since: nobody knows under which ids it stands there. `writes` are the times of our own last
+    writes (24 hours, for `flap`).
     """
 
     key: str
@@ -95,6 +97,7 @@ class Row:
     parked: Parked | None = None
     weak: bool = False
     writes: tuple[datetime, ...] = ()
+    unshown: Side | None = None
 
     def value(self, side: Side) -> Value | None:
         """What `side` held."""
@@ -254,9 +257,11 @@ def _written(rows: Mapping[str, Row], write: ConfirmedWrite, window: timedelta) 
             write.at + window,
         )
     recent = tuple(at for at in row.writes if write.at - at < FLAP_WINDOW)
-    row = replace(row, mark=mark, seen=None, parked=None, writes=(*recent, write.at))
+    unnamed = change.side if change.before is None and write.native_key is None else None
+    unshown = row.unshown if row.unshown is change.side.other else unnamed
+    row = replace(row, mark=mark, seen=None, parked=None, writes=(*recent, write.at), unshown=unshown)
     if change.after is None and change.origin is None:
-        return replace(row, source=None, target=None, source_keys=(), target_keys=())
+        return replace(row, source=None, target=None, source_keys=(), target_keys=(), unshown=None)
     if change.side is Side.SOURCE:
         return replace(row, source=change.after, target=change.origin, source_keys=keys)
     return replace(row, target=change.after, source=change.origin, target_keys=keys)

@@ -13,7 +13,7 @@ from cwsync.model import Class, Conflict, Mode, Op, Position, Rated, RemoveMode,
 from cwsync.planner.decision import Answer, Decision, Want, native_names, note, stored
 from cwsync.planner.identity import Record
 from cwsync.planner.normalize import newer
-from cwsync.planner.observe import Delta, Missing, Rules, Sight, delta, look, settle
+from cwsync.planner.observe import GONE, Delta, Missing, Rules, Sight, delta, look, settle, unshown
 from cwsync.planner.obstacles import carry_out
 from cwsync.planner.write import scoped, unable
 
@@ -51,7 +51,9 @@ def _at_a_glance(record: Record, rules: Rules) -> Decision | None:
         row = Row(record.key, record.item, one, other, native_names(source, ()), native_names(target, ()))
         return Decision(record, Class.ADOPT, ADOPTED, row=row, stored=True)
     row = rows[0]
-    if len(rows) != 1 or row.mark or row.seen or row.parked or row.weak or row.source is None or row.target is None:
+    if len(rows) != 1 or row.mark or row.seen or row.parked or row.weak or row.unshown:
+        return None
+    if row.source is None or row.target is None:
         return None
     unchanged, item = rules.scale.unchanged, record.item
     if row.key != record.key or row.item.ids != item.ids or row.item.show_ids != item.show_ids:
@@ -155,16 +157,27 @@ def _one_way(sight: Sight, rules: Rules) -> Answer:
         if target is Missing.UNKNOWN:
             still = row.source is not None and row.target is not None and rules.scale.unchanged(row.source, source)
             return _untouched(sight, "same: the source did not change") if still else _blind(sight, Side.TARGET, rules)
-        if target is Missing.ABSENT:
+        if target is Missing.LOST and not _comes_back(sight, Side.TARGET, rules):
+            return _lost(sight, Side.TARGET, rules)
+        if target in GONE:
             again = f"{DRIFT} {rules.names[Side.TARGET]} lost it" if row.target is not None else f"new: on {here}"
             return Want(Side.TARGET, source, again)
         moved = delta(sight, Side.SOURCE, rules) is Delta.CHANGED
         told = f"changed: on {here}" if row.agreed else f"changed: the sides differ; {here} is the source"
         return Want(Side.TARGET, source, told if moved else f"{DRIFT} {here} says otherwise")
+    return _one_way_gone(sight, rules)
+
+
+def _one_way_gone(sight: Sight, rules: Rules) -> Answer:
+    """One way, and the source does not show the record."""
+    source, target, row = sight.source, sight.target, sight.row
+    here = rules.names[Side.SOURCE]
     if source is Missing.UNKNOWN:
         return _untouched(sight, "unknown: the source could not be read for this record")
     if target is Missing.ABSENT:
         return _drop(sight)
+    if source is Missing.LOST:
+        return _lost(sight, Side.SOURCE, rules)
     if row.source is not None and target is Missing.UNKNOWN:
         return _blind(sight, Side.TARGET, rules)
     if row.source is not None and row.target is not None:
@@ -180,12 +193,16 @@ def _one_way(sight: Sight, rules: Rules) -> Answer:
 
 
 def _two_way(sight: Sight, rules: Rules) -> Answer:
-    if sight.source is Missing.ABSENT and sight.target is Missing.ABSENT:
+    if Missing.ABSENT in (sight.source, sight.target) and sight.source in GONE and sight.target in GONE:
         return _drop(sight)
     deltas = _meaningful(sight, Side.SOURCE, rules), _meaningful(sight, Side.TARGET, rules)
     match deltas:
         case (Delta.NONE, Delta.NONE):
             return _same(sight)
+        case (moved, Delta.LOST):
+            return _lost_alone(sight, Side.TARGET, moved, rules)
+        case (Delta.LOST, moved):
+            return _lost_alone(sight, Side.SOURCE, moved, rules)
         case (Delta.UNKNOWN, Delta.UNKNOWN) | (Delta.NONE, Delta.UNKNOWN) | (Delta.UNKNOWN, Delta.NONE):
             return _untouched(sight, "unknown: not everything could be read, and nothing else changed")
         case (_, Delta.UNKNOWN):
@@ -198,6 +215,28 @@ def _two_way(sight: Sight, rules: Rules) -> Answer:
             return _spread(sight, Side.TARGET, moved, rules)
         case _:
             return _conflict(sight, deltas, rules)
+
+
+def _comes_back(sight: Sight, side: Side, rules: Rules) -> bool:
+    """Whether what a side lost may be sent to it again: its library has the title anew."""
+    shelf = rules.shelves.get(side)
+    return shelf is not None and shelf.knows(sight.record.item) and not unshown(sight.row, side)
+
+
+def _lost(sight: Sight, side: Side, rules: Rules) -> Decision:
+    """A record that `side` does not have, though nobody took it away there: the other side keeps it."""
+    if unshown(sight.row, side):
+        why = f"unshown: {rules.names[side]} took it and never showed it, so nobody knows whether it was removed there"
+        return note(sight, rules, Class.HOLD, why, undecided=True)
+    return _untouched(sight, f"lost: the library of {rules.names[side]} does not have it any more")
+
+
+def _lost_alone(sight: Sight, side: Side, moved: Delta, rules: Rules) -> Answer:
+    """Both ways: `side` lost it, and the other side has it, `moved` or not."""
+    value = sight.value(side.other)
+    if value is None or moved is Delta.DELETED or not _comes_back(sight, side, rules):
+        return _lost(sight, side, rules)
+    return Want(side, value, f"{DRIFT} {rules.names[side]} lost it")
 
 
 def _meaningful(sight: Sight, side: Side, rules: Rules) -> Delta:

@@ -81,6 +81,8 @@ def learn(record: Record, row: Row, cls: Class) -> Row:
         row = replace(row, seen=None)
     if cls in (Class.SAME, Class.ADOPT) and row.parked is not None:
         row = replace(row, parked=None)
+    if row.unshown is not None and record.entries(row.unshown):
+        row = replace(row, unshown=None)
     source_keys, target_keys = (
         native_names(record.source, row.source_keys),
         native_names(record.target, row.target_keys),

@@ -14,6 +14,7 @@ from cwsync.model import (
     MarkKind,
     Mode,
     Row,
+    Shelf,
     Side,
     Value,
     moment,
@@ -23,13 +24,19 @@ from cwsync.planner.normalize import Scale, freshest
 
 
 class Missing(Enum):
-    """How a record is not seen: proved absent, or not known."""
+    """How a record is not seen: proved absent, not known, or absent without anybody having taken it away.
+
+    It is `LOST` when its row left the library (a file that was deleted, or replaced under another key), and when
+    the service acknowledged it and never showed it under these ids.
+    """
 
     ABSENT = "absent"
     UNKNOWN = "unknown"
+    LOST = "lost"
 
 
 Seen = Value | Missing
+GONE = (Missing.ABSENT, Missing.LOST)
 
 
 class Delta(StrEnum):
@@ -39,6 +46,7 @@ class Delta(StrEnum):
     CHANGED = "changed"
     DELETED = "deleted"
     UNKNOWN = "unknown"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Rules:
     adds_only: bool = False
     unscoped: bool = False
     frozen: Mapping[str, str] = field(default_factory=dict)
+    shelves: Mapping[Side, Shelf] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +105,33 @@ def look(record: Record, rules: Rules) -> Sight:
     row = _row(record)
     return Sight(
         record,
-        _seen(record, Side.SOURCE, rules),
-        _seen(record, Side.TARGET, rules),
+        _seen(record, row, Side.SOURCE, rules),
+        _seen(record, row, Side.TARGET, rules),
         row,
         bool(record.rows) and row.agreed,
     )
 
 
-def _seen(record: Record, side: Side, rules: Rules) -> Seen:
+def _seen(record: Record, row: Row, side: Side, rules: Rules) -> Seen:
     entries = record.source if side is Side.SOURCE else record.target
     if record.blind and side in record.blind:
         return Missing.UNKNOWN
     if entries:
         return entries[0].value if len(entries) == 1 else freshest([entry.value for entry in entries])
-    return Missing.ABSENT if rules.complete[side] else Missing.UNKNOWN
+    absent, keys, shelf = rules.complete[side], row.native_keys(side), rules.shelves.get(side)
+    if shelf is not None:
+        # The row of this very title was read, whatever else was not.
+        absent = absent or shelf.knows(record.item)
+        if absent and keys and not any(shelf.has(key) for key in keys):
+            return Missing.LOST
+    if absent and unshown(row, side):
+        return Missing.LOST
+    return Missing.ABSENT if absent else Missing.UNKNOWN
+
+
+def unshown(row: Row, side: Side) -> bool:
+    """Whether `side` acknowledged a record that no read ever showed: it may stand there under other ids."""
+    return row.unshown is side and row.value(side) is not None
 
 
 def _row(record: Record) -> Row:
@@ -132,6 +154,7 @@ def _row(record: Record) -> Row:
         seen=next((row.seen for row in record.rows if row.seen), None),
         parked=next((row.parked for row in record.rows if row.parked), None),
         weak=any(row.weak for row in record.rows),
+        unshown=next((row.unshown for row in record.rows if row.unshown), None),
         writes=tuple(sorted({at for row in record.rows for at in row.writes})),
     )
 
@@ -141,8 +164,9 @@ def delta(sight: Sight, side: Side, rules: Rules) -> Delta:
     base, seen = sight.row.value(side), sight.of(side)
     if seen is Missing.UNKNOWN:
         return Delta.UNKNOWN
-    if seen is Missing.ABSENT:
-        return Delta.NONE if base is None else Delta.DELETED
+    if isinstance(seen, Missing):
+        gone = Delta.LOST if seen is Missing.LOST else Delta.DELETED
+        return Delta.NONE if base is None else gone
     if base is None:
         return Delta.CHANGED
     return Delta.NONE if rules.scale.unchanged(base, seen) else Delta.CHANGED
@@ -183,7 +207,7 @@ def _with_value(sight: Sight, side: Side, value: Value | None, other: Value | No
 
 
 def _judge_effect(sight: Sight, mark: Mark, seen: Seen) -> Sight:
-    if seen is not Missing.ABSENT:
+    if seen not in GONE:
         return sight
     return _with_value(sight, mark.side, None, sight.row.value(mark.side.other))
 
@@ -209,5 +233,5 @@ def _judge_doubt(sight: Sight, mark: Mark, seen: Seen, rules: Rules) -> Sight:
 
 def _matches(value: Value | None, seen: Seen, rules: Rules) -> bool:
     if value is None or isinstance(seen, Missing):
-        return value is None and seen is Missing.ABSENT
+        return value is None and seen in GONE
     return rules.scale.unchanged(value, seen)

@@ -121,6 +121,7 @@ def rules_of(question: Question) -> Rules:
         until=question.until,
         adds_only=question.adds_only,
         frozen=question.frozen,
+        shelves={side: shelf for side in Side if (shelf := snapshots[side].shelf) is not None},
         unscoped=spec.since is None and spec.until is None and len(spec.types) == len(Kind),
     )
 

@@ -89,6 +89,8 @@ def _baseline(row: BaselineRow | None, report: ExplainReport) -> Iterator[tuple[
         wrote = f"{value(row.mark.before)} → {value(row.mark.after)}"
         told = f"{row.mark.kind.value}: we wrote {wrote} to {name[row.mark.side]} at {when(row.mark.at)}"
         yield "frozen", f"{told}; left alone until {when(row.mark.until)}"
+    if row.unshown is not None:
+        yield "not shown", f"{name[row.unshown]} took it and has not shown it since"
     if row.seen is not None:
         what = "missing" if row.seen.absent else "there"
         yield "first seen", f"{what} on {name[row.seen.side]} since {when(row.seen.at)}"

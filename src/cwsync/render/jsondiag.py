@@ -75,6 +75,7 @@ def _row(row: Row | None) -> Json | None:
         "source_keys": list(row.source_keys),
         "target_keys": list(row.target_keys),
         "weak": row.weak,
+        "unshown": None if row.unshown is None else row.unshown.value,
         "mark": mark
         and {
             "kind": mark.kind.value,

@@ -1,7 +1,7 @@
 """Rows of the baseline as JSON lists, one a line.
 
-``[item, key, value0, value1, keys0, keys1]``, and an object with `mark`, `seen`, `parked`, `weak` and
-`writes` at the end where a row has any of them. `key` is null when it is the item's own. 0 and 1
+``[item, key, value0, value1, keys0, keys1]``, and an object with `mark`, `seen`, `parked`, `weak`,
+`writes` and `unshown` at the end where a row has any of them. `key` is null when it is the item's own. 0 and 1
 are the two accounts in alphabetical order, so that the direction of a pair is not in its rows.
 
 A hundred thousand rows are read in every run, so they are made column by column and without the
@@ -73,7 +73,7 @@ def _encode(row: Row, sides: Sides) -> list[Any]:
         data += second, first, row.target_keys, row.source_keys
     else:
         data += first, second, row.source_keys, row.target_keys
-    if row.mark is None and row.seen is None and row.parked is None and not row.weak and not row.writes:
+    if not (row.mark or row.seen or row.parked or row.weak or row.writes or row.unshown):
         return data
     return [*data, _encode_extras(row, sides)]
 
@@ -91,6 +91,8 @@ def _encode_extras(row: Row, sides: Sides) -> dict[str, Json]:
         extras["weak"] = True
     if row.writes:
         extras["writes"] = [format_when(at) for at in row.writes]
+    if row.unshown is not None:
+        extras["unshown"] = index(row.unshown, sides)
     return extras
 
 
@@ -226,9 +228,8 @@ def _texts(data: Any, key: str | None) -> tuple[str, ...]:
     return texts(data)
 
 
-_NO_EXTRAS: Final = (None, None, None, False, ())
-_EXTRAS: Final = frozenset({"mark", "seen", "parked", "weak", "writes"})
-_INDEX: Final = {0: 0, 1: 1}
+_NO_EXTRAS: Final = (None, None, None, False, (), None)
+_EXTRAS: Final = frozenset({"mark", "seen", "parked", "weak", "writes", "unshown"})
 
 
 def _decode_extras(data: Any, sides: Sides) -> tuple[Any, ...]:
@@ -241,12 +242,16 @@ def _decode_extras(data: Any, sides: Sides) -> tuple[Any, ...]:
     if extras.get("weak", True) is not True:
         raise ValueError("'weak' is true or left out")
     writes = tuple([strict.instant(at) for at in strict.typed(extras.get("writes", []), list, "a list of times")])
-    return mark, seen, parked, "weak" in extras, writes
+    unshown = side(extras["unshown"], sides) if "unshown" in extras else None
+    return mark, seen, parked, "weak" in extras, writes, unshown
 
 
 def side(data: object, sides: Sides) -> Side:
     """The side that stands at index 0 or 1 of the document."""
-    return sides[1 if strict.typed(data, int, "0 or 1") else 0]
+    number = strict.typed(data, int, "0 or 1")
+    if number not in (0, 1):
+        raise ValueError("a side is 0 or 1")
+    return sides[number]
 
 
 def _decode_mark(data: object, sides: Sides) -> Mark:
