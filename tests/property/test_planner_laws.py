@@ -75,7 +75,8 @@ def test_I3_a_removal_needs_the_baseline_and_a_fresh_complete_absence(one: Quest
         assert not any(rules.scale.is_progress(entry.value) for entry in record.entries(lost))
         assert not record.weak
         assert not any(row.mark and row.mark.until > NOW for row in record.rows)
-        if one.mode is Mode.ONE_WAY and one.spec.remove_mode is RemoveMode.MIRROR:
+        known = any(row.source is not None and row.target is not None for row in record.rows)
+        if one.mode is Mode.ONE_WAY and one.spec.remove_mode is RemoveMode.MIRROR and not known:
             assert one.snapshots[lost].entries, "mirror mode never removes for an empty source"
             continue
         held = [
@@ -210,9 +211,17 @@ def test_I1_a_plan_that_was_carried_out_leaves_nothing_to_plan(one: Question):
     held = {note.key for note in first.holds}
     assert [change for change in second.changes if change.key not in held] == []
     third = base.commit([seen for seen in second.observations if seen.key not in held], ())
-    assert {key: row for key, row in third.rows.items() if key not in held} == {
-        key: row for key, row in base.rows.items() if key not in held
-    }
+    # With a copy went the ids that it alone had: what it was called is still to be forgotten.
+    copies = {change.key.partition("@")[0] for change in first.changes if change.op is Op.REMOVE}
+    left, right = (
+        {
+            key: replace(row, item=film("imdb:1")) if key.partition("@")[0] in copies else row
+            for key, row in rows.items()
+            if key not in held
+        }
+        for rows in (third.rows, base.rows)
+    )
+    assert left == right
 
 
 def _made(change: Change, number: int) -> str | None:

@@ -107,8 +107,8 @@ def _rows(draw: Any, feature: Feature, pool: Sequence[Item], *, marks: bool, by_
             until = NOW + timedelta(minutes=draw(st.sampled_from((-5, 0, 5))))
             kind = draw(st.sampled_from(MarkKind))
             before, after, origin = (draw(some) for _ in range(3))
-            if by_play and before == after:
-                continue  # a play is added or removed: what was written is another state than before
+            if before == after:
+                continue  # what was written is another state than before
             more["mark"] = Mark(kind, side, before, after, origin, until - timedelta(minutes=15), until)
         if extra == "seen":
             more["seen"] = Sighting(side, draw(st.booleans()), NOW - timedelta(minutes=draw(st.sampled_from((5, 10)))))
