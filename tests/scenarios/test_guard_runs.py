@@ -403,12 +403,6 @@ def _conflict(world: World, g: Guarded) -> dict[str, Any]:
     return {}
 
 
-def _parks(world: World, g: Guarded) -> dict[str, Any]:
-    g.home.put(RATINGS, (movie(8), rated(8)))
-    world.logins["away"].lies.refuse = {movie(8).ids[0]: (Outcome.NOT_FOUND, "gone")}
-    return {}
-
-
 ODD: dict[str, Callable[[World, Guarded], dict[str, Any]]] = {
     "a range": lambda _world, _g: {"since": date(2020, 1, 1)},
     "a limit": lambda _world, _g: {"limit": 5},
@@ -416,7 +410,6 @@ ODD: dict[str, Callable[[World, Guarded], dict[str, Any]]] = {
     "an incomplete read": _short,
     "a row that cannot be read": _unreadable,
     "a conflict to list": _conflict,
-    "a record that waits": _parks,
 }
 
 
@@ -428,6 +421,27 @@ def test_I24_a_run_with_anything_to_do_to_tell_or_to_wait_for_is_no_evidence(wor
         world.run(full=True, **options)
         world.clock.tick(20 * MINUTE)
     assert _reads_in(world, g)
+
+
+def test_I24_what_is_skipped_or_parked_is_told_without_a_read_until_it_is_tried_again(world):
+    """One title that the other side does not know must not cost a full read in every run."""
+    g = still(world)
+    g.home.put(RATINGS, (movie(8), rated(8)), (replace(movie(9), ids=()), rated(8)))
+    world.logins["away"].lies.refuse = {movie(8).ids[0]: (Outcome.NOT_FOUND, "gone")}
+    for _ in range(3):
+        first = world.run(full=True)
+        world.clock.tick(5 * MINUTE)
+    reads = _reads(g)
+    again = world.run()
+    assert _reads(g) == reads
+    assert {note.code for note in again.skips} == {"no-ids", "parked"}
+    assert (again.skips, again.holds, again.exit_code) == (first.skips, first.holds, first.exit_code)
+    assert (again.features[RATINGS].skip, again.features[RATINGS].same) == (2, first.features[RATINGS].same)
+    assert again.digest == first.digest
+    world.clock.tick(4 * HOUR)
+    world.run()
+    assert _reads(g) > reads
+    assert "parked" in [note.code for note in world.plan().skips]
 
 
 def test_I24_evidence_of_another_state_does_not_count(world):

@@ -12,10 +12,10 @@ import pytest
 
 from cwsync import files
 from cwsync.errors import StateError
-from cwsync.model import Feature, Side
+from cwsync.model import Feature, Note, Rated, Side
 from cwsync.state.cache import Evidence, FeatureEvidence, load_evidence, save_evidence
 from cwsync.state.lastrun import LAST_RUN, LastRun, Unreadable, load_last_run, save_last_run
-from unit.test_state_fixture import LATER, NOW
+from unit.test_state_fixture import HEAT, LATER, NOW
 
 RUN = LastRun("r1", NOW, LATER, 3, None, 4, "digest", {"failed": 1, "confirmed": 2})
 SEEN = FeatureEvidence(
@@ -26,6 +26,10 @@ SEEN = FeatureEvidence(
     rules="one-way",
     since={Side.SOURCE: NOW, Side.TARGET: NOW},
     read_at=NOW,
+    holds=(Note(Feature.RATINGS, "k", HEAT, "ambiguous: x", Rated(80, NOW), None, undecided=True),),
+    skips=(Note(Feature.RATINGS, "l", HEAT, "parked: y"),),
+    filtered=2,
+    until=LATER,
 )
 EVIDENCE = Evidence("a", "b", "c" * 64, {Feature.RATINGS: SEEN})
 

@@ -12,14 +12,20 @@ from datetime import datetime, timedelta
 from cwsync.engine.options import Home, RunOptions
 from cwsync.engine.questions import capabilities_of, fingerprint
 from cwsync.engine.sides import Sides, together, watermarks
-from cwsync.model import Capabilities, Class, Feature, FeatureSpec, PairSpec, Row, Side
+from cwsync.model import Capabilities, Class, Feature, FeatureSpec, PairSpec, Side
 from cwsync.planner.plan import FeaturePlan, Question
 from cwsync.planner.write import kinds_of
 from cwsync.state import Evidence, FeatureEvidence, PairState, load_evidence, save_evidence
 
 # A stamp may be wrong (a service that forgets to move it), so everything is read again once a day.
 _TRUSTED = timedelta(hours=24)
-_QUIET = frozenset({Class.SAME})
+# What is told of a record for as long as neither side, nor the baseline, nor the rules change. What is
+# parked is so until the first of them is tried again.
+_LASTING = frozenset({
+    "add-off", "ambiguous", "lingering", "no-ids", "parked", "rekeyed", "remove-off", "same", "title-year", "undone",
+    "unshown", "unsupported", "update-off",
+})  # fmt: skip
+_TOLD = 2000  # notes that are kept; with more of them everything is read
 
 
 def rules_text(pair: PairSpec, spec: FeatureSpec, caps: Mapping[Side, Capabilities]) -> str:
@@ -74,6 +80,8 @@ def _trusted(
     known: FeatureEvidence, pair: PairSpec, spec: FeatureSpec, caps: Mapping[Side, Capabilities], now: datetime
 ) -> bool:
     """Whether evidence is fresh, was gathered under the same rules, and from reads that no longer lagged."""
+    if known.until is not None and now >= known.until:
+        return False
     if not timedelta(0) <= now - known.read_at < _TRUSTED or known.rules != rules_text(pair, spec, caps):
         return False
     return all(
@@ -85,28 +93,38 @@ def _trusted(
 def evidence_of(
     question: Question, plan: FeaturePlan, pair: PairSpec, before: FeatureEvidence | None, read_at: datetime
 ) -> FeatureEvidence | None:
-    """What this run saw of a feature, if there was nothing at all to do, to wait for or to tell.
+    """What this run saw of a feature, if there was nothing to do, and nothing to tell that another run would not.
 
     `before` is the evidence so far: a stamp that stood there already has stood since then.
     """
-    busy = plan.changes or plan.conflicts or plan.holds or plan.skips or plan.guards or plan.observations or plan.union
+    busy = plan.changes or plan.conflicts or plan.guards or plan.observations or plan.union or question.frozen
     told = any(snapshot.undecoded or snapshot.warnings for snapshot in question.snapshots.values())
     told = told or not all(snapshot.complete for snapshot in question.snapshots.values())
     marks = {side: question.snapshots[side].watermark for side in Side}
     scoped = question.since or question.until or question.adds_only or question.limit
-    waiting = any(_waits(row, question.now) for row in question.baseline.rows.values())
-    if busy or told or scoped or waiting or None in marks.values() or not set(plan.counts) <= _QUIET:
+    rows = question.baseline.rows.values()
+    waiting = any(row.seen or (row.mark and row.mark.until > question.now) for row in rows)
+    passing = not all(note.code in _LASTING for note in (*plan.holds, *plan.skips))
+    many = len(plan.holds) + len(plan.skips) > _TOLD
+    if busy or told or scoped or waiting or passing or many or None in marks.values() or Class.ADOPT in plan.counts:
         return None
     since = {
         side: before.since[side] if before and before.watermarks.get(side) == marks[side] else read_at for side in Side
     }
-    records = {side: len(question.snapshots[side].entries) for side in Side}
-    rules = rules_text(pair, question.spec, question.caps)
-    return FeatureEvidence(marks, records, plan.counts.get(Class.SAME, 0), plan.digest, rules, since, read_at)
-
-
-def _waits(row: Row, now: datetime) -> bool:
-    return bool(row.seen or row.parked or (row.mark and row.mark.until > now))
+    return FeatureEvidence(
+        marks,
+        {side: len(question.snapshots[side].entries) for side in Side},
+        plan.counts.get(Class.SAME, 0),
+        plan.digest,
+        rules_text(pair, question.spec, question.caps),
+        since,
+        read_at,
+        plan.holds,
+        plan.skips,
+        plan.filtered,
+        # What is parked is tried again by the clock.
+        min((row.parked.until for row in rows if row.parked and row.parked.until > question.now), default=None),
+    )
 
 
 def keep_evidence(

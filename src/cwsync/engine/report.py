@@ -48,12 +48,21 @@ class RunParts:
     unread: bool = False
     unread_quiet: list[Feature] = field(default_factory=list)
     observed: list[Feature] = field(default_factory=list)
+    told: dict[Feature, tuple[tuple[Note, ...], tuple[Note, ...]]] = field(default_factory=dict)
 
     def quiet(self, feature: Feature, evidence: FeatureEvidence) -> None:
         """Record a feature that did not need reading."""
         self.unread_quiet.append(feature)
         source, target = (SideReport(evidence.records[side], complete=True, requests=0) for side in Side)
-        self.features[feature] = FeatureReport(source, target, same=evidence.same)
+        self.features[feature] = FeatureReport(
+            source,
+            target,
+            same=evidence.same,
+            hold=len(evidence.holds),
+            skip=len(evidence.skips),
+            filtered=evidence.filtered,
+        )
+        self.told[feature] = evidence.holds, evidence.skips
 
     def failed(self, feature: Feature, error: CwsyncError) -> None:
         """Record a feature that could not be read: nothing of it is written."""
@@ -63,6 +72,7 @@ class RunParts:
     def planned(self, question: Question, plan: FeaturePlan, seconds: float) -> None:
         """Record a feature's plan and what its reading had to say."""
         feature = plan.feature
+        self.told[feature] = plan.holds, plan.skips
         source, target = (_side_report(question.snapshots[side]) for side in Side)
         self.features[feature] = FeatureReport(source, target, seconds=round(seconds, 3), first_run=plan.first_run)
         self.plans[feature] = plan
@@ -84,6 +94,7 @@ class RunParts:
     def judged(self, plan: FeaturePlan) -> None:
         """Record what the guards left of a plan."""
         self.plans[plan.feature] = plan
+        self.told[plan.feature] = plan.holds, plan.skips
 
     def carried(self, feature: Feature, carried: Carried) -> None:
         """Record what became of a feature's changes."""
@@ -121,8 +132,9 @@ def pair_report(parts: RunParts) -> PairReport:
     }
     changes = tuple(change for plan in plans for change in _changes(plan, parts.done.get(plan.feature)))
     conflicts = tuple(note for plan in plans for note in plan.conflicts)
-    holds = tuple(note for plan in plans for note in plan.holds)
-    skips = tuple(note for plan in plans for note in plan.skips)
+    told = [parts.told[feature] for feature in RUN_ORDER if feature in parts.told]
+    holds = tuple(note for held, _ in told for note in held)
+    skips = tuple(note for _, skipped in told for note in skipped)
     guards = tuple(guard for plan in plans for guard in plan.guards)
     return PairReport(
         pair=parts.pair.name,

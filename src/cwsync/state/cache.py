@@ -14,7 +14,8 @@ from pathlib import Path
 
 from cwsync import files
 from cwsync.errors import StateError
-from cwsync.model import Feature, Side, format_when
+from cwsync.model import Feature, Note, Side, format_when
+from cwsync.model.codec import decode_item, decode_value, encode_item, encode_value
 from cwsync.state import strict
 from cwsync.state.sealed import seal, unseal
 
@@ -23,9 +24,10 @@ from cwsync.state.sealed import seal, unseal
 class FeatureEvidence:
     """What both sides of one feature looked like: watermark and number of records, by side.
 
-    `same` counts the records of the plan that was made of it, all of them in step; `digest` names it;
+    `same` counts the records of the plan that was made of it that are in step; `digest` names it;
     `rules` stands for everything else that the plan depended on. `since` is when a watermark was seen
-    first, `read_at` when both sides were last read.
+    first, `read_at` when both sides were last read. `holds` and `skips` are what the plan told, and tells
+    again as long as nothing moves; `until` is when it may say something else all the same (None: never).
     """
 
     watermarks: Mapping[Side, str | None]
@@ -35,6 +37,10 @@ class FeatureEvidence:
     rules: str
     since: Mapping[Side, datetime]
     read_at: datetime
+    holds: tuple[Note, ...] = ()
+    skips: tuple[Note, ...] = ()
+    filtered: int = 0
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,23 @@ def _path(state_dir: Path, pair: str) -> Path:
 
 def _encode(one: FeatureEvidence) -> dict[str, object]:
     sides = {side.value: [one.watermarks.get(side), one.records[side], format_when(one.since[side])] for side in Side}
-    return {"same": one.same, "digest": one.digest, "rules": one.rules, "read_at": format_when(one.read_at), **sides}
+    told = {"holds": [_encode_note(note) for note in one.holds], "skips": [_encode_note(note) for note in one.skips]}
+    plan = {"same": one.same, "filtered": one.filtered, "digest": one.digest, "rules": one.rules, **told}
+    return {**plan, "until": format_when(one.until), "read_at": format_when(one.read_at), **sides}
+
+
+def _encode_note(note: Note) -> list[object]:
+    values = encode_value(note.source), encode_value(note.target)
+    return [note.key, encode_item(note.item), note.reason, *values, note.undecided]
+
+
+def _decode_note(feature: Feature, data: object) -> Note:
+    row = strict.typed(data, list, "a note")
+    if len(row) != 6:
+        raise ValueError("a note has six parts")
+    key, reason = strict.typed(row[0], str, "a key"), strict.typed(row[2], str, "a reason")
+    source, target = decode_value(row[3]), decode_value(row[4])
+    return Note(feature, key, decode_item(row[1]), reason, source, target, strict.typed(row[5], bool, "true or false"))
 
 
 def _decode(record: dict[str, object]) -> Evidence:
@@ -85,11 +107,14 @@ def _decode(record: dict[str, object]) -> Evidence:
         strict.member(record, "source", str),
         strict.member(record, "target", str),
         strict.member(record, "checksum", str),
-        {Feature(name): _decode_feature(one) for name, one in strict.member(record, "features", dict).items()},
+        {
+            Feature(name): _decode_feature(Feature(name), one)
+            for name, one in strict.member(record, "features", dict).items()
+        },
     )
 
 
-def _decode_feature(data: object) -> FeatureEvidence:
+def _decode_feature(feature: Feature, data: object) -> FeatureEvidence:
     watermarks: dict[Side, str | None] = {}
     records: dict[Side, int] = {}
     since: dict[Side, datetime] = {}
@@ -107,4 +132,8 @@ def _decode_feature(data: object) -> FeatureEvidence:
         strict.member(sides, "rules", str),
         since,
         strict.instant(sides.get("read_at")),
+        tuple(_decode_note(feature, note) for note in strict.member(sides, "holds", list)),
+        tuple(_decode_note(feature, note) for note in strict.member(sides, "skips", list)),
+        strict.member(sides, "filtered", int),
+        None if sides.get("until") is None else strict.instant(sides["until"]),
     )
