@@ -71,7 +71,8 @@ class Bench:
 
 def bench_library(cwsync: str, world: World, runs: int, run: Callable[[list[str], Path], Any]) -> None:
     """Everything for one size."""
-    with tempfile.TemporaryDirectory() as name, Servers(world, Path(__file__).name) as servers:
+    size = world.films, world.shows, world.episodes
+    with tempfile.TemporaryDirectory() as name, Servers(Path(__file__).name, *size) as servers:
         bench = Bench(cwsync, Path(name), servers, run)
         print(f"{world.name}, half watched, nine tenths of that at Emby", flush=True)
         goal = f"goal <= {world.first} requests a side, {world.cpu} s cpu, {world.rss:.0f} MiB"

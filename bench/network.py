@@ -54,12 +54,14 @@ LARGE = World(10_000, 500, 60, first=75, cpu=5.0, rss=150)
 
 
 class Servers:
-    """The services, in their process; `script` is the program."""
+    """The services, in their process; `script` is the program, and the rest are its words."""
 
-    def __init__(self, world: World, script: str = "servers.py") -> None:
-        words = [sys.executable, str(ROOT / "bench" / script), *map(str, (world.films, world.shows, world.episodes))]
+    def __init__(self, script: str, *words: object) -> None:
+        words = (sys.executable, ROOT / "bench" / script, *words)
         env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-        self._process = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            list(map(str, words)), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +122,10 @@ class Bench:
 
 def bench_network(cwsync: str, world: World, runs: int, run: Callable[[list[str], Path], Any]) -> None:
     """Everything for one size."""
-    with tempfile.TemporaryDirectory() as name, Servers(world) as servers:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Servers("servers.py", world.films, world.shows, world.episodes) as servers,
+    ):
         bench = Bench(cwsync, Path(name), servers, run)
         print(f"{world.name}, half watched, nine tenths of that at Trakt", flush=True)
         goal = f"goal <= {world.first} requests, {world.cpu} s cpu, {world.rss:.0f} MiB"

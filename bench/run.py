@@ -24,6 +24,7 @@ from time import perf_counter
 
 from mediabrowser import mediabrowser
 from network import network
+from trackers import trackers
 
 CONFIG = """\
 [accounts.home]
@@ -54,6 +55,9 @@ CHOICES = (
     "plex-trakt-large",
     "jellyfin-emby",
     "jellyfin-emby-large",
+    "trakt-simkl",
+    "anilist",
+    "tmdb-ids",
 )
 
 
@@ -179,6 +183,8 @@ def main() -> None:
         network(options.cwsync, options.runs, options.only, run_once)
     if options.only in (None, "jellyfin-emby", "jellyfin-emby-large"):
         mediabrowser(options.cwsync, options.runs, options.only, run_once)
+    if options.only in (None, "trakt-simkl", "anilist", "tmdb-ids"):
+        trackers(options.cwsync, options.only, run_once)
 
 
 if __name__ == "__main__":
