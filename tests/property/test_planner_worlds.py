@@ -194,7 +194,13 @@ def sketch(one: Question) -> str:
     lines.append(f"  plays={one.spec.plays} hold_removed={one.spec.hold_removed} union={one.union}")
     lines.append(f"  first_run_done={one.baseline.first_run_done}")
     for row in one.baseline.rows.values():
-        extra = {"keys": row.source_keys + row.target_keys, "mark": row.mark, "seen": row.seen, "parked": row.parked}
+        extra: dict[str, object] = {
+            "keys": row.source_keys + row.target_keys,
+            "mark": row.mark,
+            "seen": row.seen,
+            "parked": row.parked,
+        }
+        extra |= {"unshown": row.unshown}
         told = {name: value for name, value in extra.items() if value}
         lines.append(
             f"  base {' '.join(row.item.tokens())}: {row.source} / {row.target} {told or ''}{' weak' * row.weak}"

@@ -178,6 +178,7 @@ def swapped(one: Question) -> Question:
             target_keys=old.source_keys,
             mark=replace(old.mark, side=flip[old.mark.side]) if old.mark else None,
             seen=replace(old.seen, side=flip[old.seen.side]) if old.seen else None,
+            unshown=flip[old.unshown] if old.unshown else None,
         )
         for key, old in one.baseline.rows.items()
     }
