@@ -49,11 +49,16 @@ def connected(
     now: Callable[[], datetime] | None = None,
     **options: object,
 ) -> Simkl:
-    """A provider that is not open yet. `folder` keeps its cache, which a `dry` one reads alone. Nothing waits."""
+    """A provider that is not open yet. Nothing waits.
+
+    `folder` keeps its cache, and one beside it its memory; a `dry` one only reads them.
+    """
     time = time or Time()
     secrets: dict[str, str | None] = {"access_token": token}
     login: Any = {} if token is not None else {"tokens": keeper or logged_in(service)}
-    lent = Services(None if dry else folder, secret=secrets.get, cache_seen=folder, **login)
+    memory = None if folder is None else folder.with_name("accounts")
+    kept: Any = {"cache_seen": folder, "memory_seen": memory, "memory_dir": None if dry else memory}
+    lent = Services(None if dry else folder, secret=secrets.get, **kept, **login)
     provider = Simkl(spec(service, **options), lent)
     calls = Calls(
         address_of(spec(service, **options)),

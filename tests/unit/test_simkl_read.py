@@ -225,7 +225,7 @@ def test_a_dry_run_reads_what_is_kept_and_keeps_nothing(desk: Desk, service: Sim
         lambda data: data.replace(b"tt0100001", b"tt0100009"),
         lambda data: data[: len(data) // 2],
         lambda data: b"",
-        lambda data: data.replace(b'"schema": 1', b'"schema": 2'),
+        lambda data: data.replace(b'"schema": 2', b'"schema": 3'),
     ],
 )
 def test_what_is_kept_is_believed_only_when_it_is_whole(desk: Desk, service: Simkl, spoil: Any) -> None:

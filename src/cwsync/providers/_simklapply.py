@@ -18,6 +18,7 @@ from cwsync.model import (
     Capabilities,
     Change,
     Feature,
+    Item,
     Kind,
     Listed,
     Op,
@@ -28,6 +29,7 @@ from cwsync.model import (
     moment,
 )
 from cwsync.providers._simklcalls import Calls
+from cwsync.providers._simklmemory import Memory
 from cwsync.providers._simklrows import Index, play_key
 from cwsync.providers._simklwire import COMPLETED, PLANNED, Row, decode_time
 from cwsync.providers._simklwrite import (
@@ -44,6 +46,7 @@ from cwsync.providers._simklwrite import (
 if TYPE_CHECKING:
     from cwsync.http import Answer
 
+_NOT_THERE: Final = (Outcome.NOT_FOUND, Outcome.REJECTED)
 _AHEAD: Final = timedelta(days=1)
 _UNSEEN: Final = "it was sent, and is not to be seen (yet)"
 _UNKNOWN: Final = "SIMKL does not know it by these ids"
@@ -52,8 +55,8 @@ _UNKNOWN: Final = "SIMKL does not know it by these ids"
 class Writer:
     """The writes of one account.
 
-    `look` gives the library as it was when the engine last looked, `look_now` as it is; `remember` keeps the names of
-    titles that were rated without being in it.
+    `look` gives the library as it was when the engine last looked, `look_now` as it is; `memory` keeps the names of
+    titles that are rated without being in it.
     """
 
     def __init__(
@@ -61,12 +64,12 @@ class Writer:
         calls: Calls,
         look: Callable[[], Awaitable[Index]],
         look_now: Callable[[], Awaitable[Index]],
-        remember: Callable[[Sequence[str]], None],
+        memory: Memory,
         capabilities: Capabilities,
     ) -> None:
         self._calls = calls
         self._look_at, self._look_now = look, look_now
-        self._remember = remember
+        self._memory = memory
         self._capabilities = capabilities
         self._sent = False
         self._made: dict[int, Receipt] = {}
@@ -102,18 +105,14 @@ class Writer:
     def _note(self, feature: Feature, receipts: Sequence[Receipt], index: Index) -> None:
         """What ratings filed is nobody's play and nobody's wish, until somebody watches it or wishes for it."""
         self._made |= {id(receipt.change): receipt for receipt in receipts}
-        news: list[str] = []
-        freed = False
-        for receipt in receipts:
-            change, done = receipt.change, receipt.outcome is Outcome.CONFIRMED and receipt.change.op is Op.ADD
-            row = index.row(None, change.item) if done and change.item.kind is not Kind.EPISODE else None
-            if done and feature is Feature.RATINGS and row is None:
-                kind = "film" if change.item.kind is Kind.MOVIE else "show"
-                news += [f"{kind} {one.service} {one.value}" for one in change.item.ids]
-            elif feature is not Feature.RATINGS and row is not None and row.filed is not None:
-                row.filed, freed = None, True
-        if news or freed:
-            self._remember(news)
+        if feature is Feature.RATINGS:
+            self._memory.unexpect(
+                name for one in receipts if one.outcome in _NOT_THERE for name in _names(one.change.item)
+            )
+            return
+        done = [one.change.item for one in receipts if one.outcome is Outcome.CONFIRMED and one.change.op is Op.ADD]
+        rows = [index.row(None, item) for item in done if item.kind is not Kind.EPISODE]
+        self._memory.free([row for row in rows if row is not None and row.filed is not None])
 
     # --- what need not, or must not, be sent --------------------------------------------------------
 
@@ -201,6 +200,10 @@ class Writer:
     ) -> list[Receipt]:
         from cwsync.http import LostAnswerError
 
+        # SIMKL will file what it does not have. That has to be known whatever becomes of us and of the answer.
+        rated = [one.change.item for one in sent if feature is Feature.RATINGS and one.change.op is Op.ADD]
+        filed = [name for item in rated if index.row(None, item) is None for name in _names(item)]
+        self._memory.expect(filed, self._calls.now())
         try:
             answer = await self._calls.write(path, body)
             self._sent = self._sent or answer.ok
@@ -213,6 +216,10 @@ class Writer:
         except LostAnswerError as error:
             self._sent = True
             return await self._look(sent, error.message)
+        except (AuthError, UnavailableError):
+            self._memory.unexpect(filed)
+            raise
+        self._memory.unexpect(filed)
         return await self._refused(feature, sent, answer, index)
 
     async def _refused(self, feature: Feature, sent: Sequence[Sent], answer: Answer, index: Index) -> list[Receipt]:
@@ -261,6 +268,12 @@ class Writer:
             Receipt(change, Outcome.CONFIRMED) if is_so else Receipt(change, Outcome.UNKNOWN, "unseen", detail=_UNSEEN)
             for change, is_so in zip(changes, seen, strict=True)
         ]
+
+
+def _names(item: Item) -> list[str]:
+    """What a title is called by those who rate it, as `Row.names` has it."""
+    kind = "film" if item.kind is Kind.MOVIE else "show"
+    return [f"{kind} {one.service} {one.value}" for one in item.ids]
 
 
 def as_wanted(change: Change, index: Index) -> bool:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from cwsync import files
 from cwsync.model import format_when
-from cwsync.providers._simklwire import Episode, Row, Stamps
+from cwsync.providers._simklmemory import Memory
+from cwsync.providers._simklwire import Row, Stamps, pack_episode, unpack_episode
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class Bad:
 class Picture:
     """The whole library. `stamps` and `since` are of a moment before it was read; `whole_at` is when all of it was.
 
-    `rated` are ids of titles that ratings of ours are to have put there, and when (seconds since 1970).
+    `memory` is what is known of its titles besides; `before` are the rows of the picture that this one replaces.
     """
 
     account_id: str
@@ -45,17 +46,24 @@ class Picture:
     whole_at: datetime
     rows: dict[int, Row] = field(default_factory=dict)
     bad: list[Bad] = field(default_factory=list)
-    rated: dict[str, int] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
+    before: Mapping[int, Row] = field(default_factory=dict)
 
     def upsert(self, row: Row) -> None:
         """A row as it is now, in whatever part: it takes the place of what was known."""
-        old = self.rows.get(row.simkl)
-        if old is not None:
-            row.filed = old.filed
-        elif any(name in self.rated for name in row.names()):
-            row.filed = row.standing
+        self.memory.dress(row, self.rows.get(row.simkl) or self.before.get(row.simkl))
         self.rows[row.simkl] = row
         self.bad = [one for one in self.bad if one.simkl != row.simkl]
+
+    def move(self, row: Row, part: str) -> None:
+        """SIMKL has a title in another part by now, and told nothing else of it."""
+        moved = self.rows[row.simkl] = replace(row, part=part, was=None)
+        self.memory.dress(moved, row)
+
+    def numbers(self) -> set[int] | None:
+        """Every title that is there, readable or not; None where a row does not say which title it is."""
+        named = {one.simkl for one in self.bad if one.simkl is not None}
+        return None if any(one.simkl is None for one in self.bad) else named | self.rows.keys()
 
     def spoil(self, bad: Bad) -> None:
         """A row that cannot be read any more. What was known of it stays, in doubt."""
@@ -67,15 +75,16 @@ class Picture:
         numbers = set(gone)
         for number in numbers:
             self.rows.pop(number, None)
+        self.memory.drop(numbers)
         self.bad = [one for one in self.bad if one.simkl not in numbers]
 
 
-def load(path: Path, account_id: str, origin: str) -> Picture | None:
+def load(path: Path, account_id: str, origin: str, memory: Memory | None = None) -> Picture | None:
     """The picture in a file, if there is one that can be trusted and that is of this account."""
     told = _read(path)
     if told is None or (told["account"], told["origin"]) != (account_id, origin):
         return None
-    return _picture(told)
+    return _picture(told, memory or Memory())
 
 
 def whole_at(path: Path) -> datetime | None:
@@ -106,32 +115,29 @@ def save(path: Path, picture: Picture) -> None:
 
 _PLAIN: Final = (
     "simkl", "part", "status", "ids", "title", "year", "anime_type", "added_at", "watched_at", "rating", "rated_at",
-    "n_watched", "memo", "tvdb_seasons", "filed",
+    "n_watched", "memo", "tvdb_seasons",
 )  # fmt: skip
 
 
 def _told(picture: Picture) -> dict[str, Any]:
     rows = [
-        [getattr(row, name) for name in _PLAIN]
-        + [[[*one.place, one.at, one.tvdb, one.tvdb_id, int(one.made_up)] for one in row.episodes]]
+        [getattr(row, name) for name in _PLAIN] + [[pack_episode(one) for one in row.episodes]]
         for _, row in sorted(picture.rows.items())
     ]
     bad = [[one.part, one.where, one.why, one.simkl, one.ids] for one in picture.bad]
     kept = {"account": picture.account_id, "origin": picture.origin, "stamps": picture.stamps, "since": picture.since}
-    return kept | {"whole_at": format_when(picture.whole_at), "rows": rows, "bad": bad, "rated": picture.rated}
+    return kept | {"whole_at": format_when(picture.whole_at), "rows": rows, "bad": bad}
 
 
-def _picture(told: Mapping[str, Any]) -> Picture:
+def _picture(told: Mapping[str, Any], memory: Memory) -> Picture:
     rows: dict[int, Row] = {}
     for *plain, episodes in told["rows"]:
         values = dict(zip(_PLAIN, plain, strict=True))
         seasons = values.pop("tvdb_seasons")
-        watched = [
-            Episode((season, number), at, None if tvdb is None else (tvdb[0], tvdb[1]), own, bool(made_up))
-            for season, number, at, tvdb, own, made_up in episodes
-        ]
+        watched = [unpack_episode(one) for one in episodes]
         row = Row(**values, tvdb_seasons=None if seasons is None else tuple(seasons), episodes=watched)
+        row.filed, row.was = memory.filed.get(row.simkl), memory.was.get(row.simkl)
         rows[row.simkl] = row
     whole_at = datetime.fromisoformat(told["whole_at"]).astimezone(UTC)
     bad = [Bad(*one) for one in told["bad"]]
-    return Picture(told["account"], told["origin"], told["stamps"], told["since"], whole_at, rows, bad, told["rated"])
+    return Picture(told["account"], told["origin"], told["stamps"], told["since"], whole_at, rows, bad, memory)

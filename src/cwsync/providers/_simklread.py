@@ -11,7 +11,7 @@ Source: https://api.simkl.org (sync guide), CrossWatch issues 45, 153, 266 (chec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from cwsync.errors import UnavailableError
 from cwsync.providers import _simklpicture
 from cwsync.providers._simklcalls import Calls, TooLargeError
+from cwsync.providers._simklmemory import Memory
 from cwsync.providers._simklpicture import Bad, Picture
 from cwsync.providers._simklwire import (
     PARTS,
@@ -40,7 +41,6 @@ from cwsync.providers._simklwire import (
 T = TypeVar("T")
 WHOLE_EVERY: Final = timedelta(days=1)
 _ROUNDS: Final = 2
-_FILED_S: Final = 3600  # a title that was not seen by then was never put there
 _FEW: Final = 20  # so many titles may vanish at once without a second look
 _EPISODES: Final = {"episode_watched_at": "yes", "episode_tvdb_id": "yes", "memos": "yes"}
 _QUERY: Final = {
@@ -66,8 +66,8 @@ class Reader:
     `number` is that of the newest reading, from 1.
     """
 
-    def __init__(self, calls: Calls, keep: Path | None, seen: Path | None) -> None:
-        self._calls = calls
+    def __init__(self, calls: Calls, keep: Path | None, seen: Path | None, memory: Memory) -> None:
+        self._calls, self._memory = calls, memory
         self._keep, self._seen = keep, seen
         self._state: State | None = None
         self._known: Picture | None = None
@@ -111,27 +111,16 @@ class Reader:
         else:
             doubts.append("it changed while it was read")
         self._known = picture
-        long_ago = self._calls.now().timestamp() - _FILED_S
-        picture.rated = {name: at for name, at in picture.rated.items() if at > long_ago}
+        # First what cannot be read again: a picture that was kept without it would be taken for all there is.
+        self._memory.settle(picture.numbers(), self._calls.now())
         if self._keep is not None:
             _simklpicture.save(self._keep, picture)
         return State(picture, activities, doubts)
 
-    def remember(self, rated: Iterable[str]) -> None:
-        """Keep what was rated without being in the library: it will be found there, and nobody put it there.
-
-        Called without any, it keeps what was changed in the picture.
-        """
-        if self._known is None:
-            return
-        self._known.rated |= dict.fromkeys(rated, int(self._calls.now().timestamp()))
-        if self._keep is not None:
-            _simklpicture.save(self._keep, self._known)
-
     def _load(self) -> Picture | None:
         if self._seen is None:
             return None
-        return _simklpicture.load(self._seen, self.account_id, self._calls.address.api)
+        return _simklpicture.load(self._seen, self.account_id, self._calls.address.api, self._memory)
 
     def _may_read_whole(self, picture: Picture) -> bool:
         """Whether the last time was long enough ago."""
@@ -162,14 +151,13 @@ class Reader:
             activities.settled(now),
             activities.since(now),
             self._calls.now().replace(microsecond=0),
+            memory=self._memory,
+            before={} if known is None else known.rows,
         )
-        picture.rated = {} if known is None else dict(known.rated)
         for part in PARTS:
             if not await self._items(picture, part, None):
                 await self._really_empty(picture, part, activities)
-        before = {} if known is None else known.rows
-        for number in picture.rows.keys() & before.keys():
-            picture.rows[number].filed = before[number].filed
+        picture.before = {}
         return picture
 
     async def _really_empty(self, picture: Picture, part: str, activities: Activities) -> None:
@@ -288,8 +276,7 @@ class Reader:
         for number in there.keys() & picture.rows.keys():
             row = picture.rows[number]
             if row.part != there[number]:  # SIMKL found that a film is anime, or the reverse
-                row.anime_type = "movie" if row.is_film and there[number] == "anime" else row.anime_type
-                row.part = there[number]
+                picture.move(row, there[number])
         if strange:
             return [f"SIMKL has {len(strange)} titles of which it told nothing when asked for changes"]
         return []

@@ -57,7 +57,7 @@ def title_item(row: Row) -> Item:
     """A film or a show. A sequel of anime has the ids of its own alone: TVDB has it as a season of another title."""
     if row.is_film:
         return Item(Kind.MOVIE, ids_of(row, _OF_FILM, Kind.MOVIE), row.title, row.year)
-    sequel = row.part == "anime" and row.tvdb_seasons is not None and 1 not in row.tvdb_seasons
+    sequel = row.is_anime and row.tvdb_seasons is not None and 1 not in row.tvdb_seasons
     return Item(Kind.SHOW, ids_of(row, NATIVE if sequel else _OF_SHOW, Kind.SHOW), row.title, row.year)
 
 
@@ -68,7 +68,7 @@ def episode_item(row: Row, one: Episode) -> Item:
     own: list[ExternalId] = []
     if one.tvdb_id is not None and one.tvdb_id.isdigit():
         own.append(external_id("tvdb", Kind.EPISODE, one.tvdb_id))
-    if row.part == "anime":
+    if row.is_anime:
         mapped = one.tvdb is not None and "tvdb" in row.ids
         services = ("tvdb",) if mapped else NATIVE
         season, number = one.tvdb if mapped and one.tvdb is not None else one.place

@@ -153,11 +153,37 @@ class Episode:
     made_up: bool = False
 
 
+def pack_episode(one: Episode) -> list[Any]:
+    """An episode as it is kept in a file."""
+    return [*one.place, one.at, one.tvdb, one.tvdb_id, int(one.made_up)]
+
+
+def unpack_episode(told: list[Any]) -> Episode:
+    """An episode out of a file."""
+    season, number, at, tvdb, own, made_up = told
+    return Episode((season, number), at, None if tvdb is None else (tvdb[0], tvdb[1]), own, bool(made_up))
+
+
+@dataclass(frozen=True, slots=True)
+class Was:
+    """What a title was before SIMKL took it for another kind: a film or a show, in which part, by which ids.
+
+    `episodes` are those that were watched of a show: of a film SIMKL tells none.
+    """
+
+    film: bool
+    part: str
+    ids: dict[str, str]
+    seasons: tuple[int, ...] | None
+    episodes: list[Episode]
+
+
 @dataclass(slots=True)
 class Row:
     """One title of the library. Times are text as they came; `tvdb_seasons` None: not told.
 
     `filed` is how the title stood when a rating of ours had put it there: nobody watched it, or wished for it.
+    `was` is set where SIMKL took it for another kind since we know it: here it stays what it was.
     """
 
     simkl: int
@@ -176,11 +202,25 @@ class Row:
     tvdb_seasons: tuple[int, ...] | None = None
     filed: str | None = None
     episodes: list[Episode] = field(default_factory=list)
+    was: Was | None = None
 
     @property
     def is_film(self) -> bool:
         """Whether it is one film: those of anime too, which stand among shows."""
+        if self.was is not None:
+            return self.was.film
         return self.part == "movies" or (self.anime_type or "").lower() == "movie"
+
+    @property
+    def is_anime(self) -> bool:
+        """Whether it is named and numbered as anime is."""
+        return (self.part if self.was is None else self.was.part) == "anime"
+
+    def become(self, was: Was) -> None:
+        """Be what it was. An id that SIMKL tells of the other kind would be that of another title elsewhere."""
+        self.was, self.ids, self.tvdb_seasons = was, was.ids, was.seasons
+        if not was.film and not self.episodes and self.status != PLANNED:
+            self.episodes = list(was.episodes)
 
     def names(self) -> list[str]:
         """What it is called by others: ``film imdb tt0113277``. Films and shows of one number are two."""

@@ -20,6 +20,7 @@ from cwsync.providers._simkladdress import OPTIONS, address_of
 from cwsync.providers._simklapply import Writer
 from cwsync.providers._simklcalls import Calls
 from cwsync.providers._simkllogin import login
+from cwsync.providers._simklmemory import Memory
 from cwsync.providers._simklnotes import LIMITS
 from cwsync.providers._simklread import WHOLE_EVERY, Reader, State
 from cwsync.providers._simklrows import Index, Records, records
@@ -114,8 +115,10 @@ class Simkl(Opened):
         self._calls = Calls(address_of(account), services)
         folders = (services.cache_dir, services.cache_seen)
         keep, seen = (folder and _file(account, folder) for folder in folders)
-        self._reader = Reader(self._calls, keep, seen or keep)
-        self._writer = Writer(self._calls, self._look, self._look_now, self._reader.remember, self.capabilities)
+        self._memory = Memory(services.memory_dir, services.memory_seen or services.memory_dir)
+        self._reader = Reader(self._calls, keep, seen or keep, self._memory)
+        self._writer = Writer(self._calls, self._look, self._look_now, self._memory, self.capabilities)
+        self._name = account.name
         self._built: dict[Feature, tuple[int, Records]] = {}
         self._fetched: dict[Feature, int] = {}
         self._served: dict[Feature, int] = {}
@@ -140,6 +143,8 @@ class Simkl(Opened):
         finally:
             self._done()
         self._reader.account_id = self.account_id
+        # Of another user there is another memory, whatever the account is called.
+        self._memory.load(f"{self._name}-{self.account_id.replace(':', '-')}.json")
 
     async def _owner(self, token: str) -> str:
         """Whose a token of the file is. A token never changes its owner, so that is asked once."""
