@@ -408,65 +408,6 @@ def test_what_a_rating_files_is_neither_watched_nor_wished_for(service: Simkl, c
     assert use(service, again, **kept) == [1, 1]
 
 
-def test_what_a_lost_rating_filed_is_known_however_late_it_is_found(
-    service: Simkl, clock: Clock, tmp_path: Path
-) -> None:
-    """Nobody could look what became of it, and the next run is days later."""
-    kept: dict[str, Any] = {"folder": tmp_path / "cache"}
-
-    down: list[str] = []
-
-    def gone(request: Request, handler: Handler) -> Reply | None:
-        return Reply({}, 500) if down else handler(request)
-
-    async def rate(provider: Provider) -> list[Receipt]:
-        await provider.fetch(RATINGS)
-        await provider.watermark(RATINGS)
-        service.fault(drop_after(), method="POST")
-        service.fault(gone, method="GET", times=None)
-        down.append("every read")
-        return await provider.apply(RATINGS, [add(RATINGS, world.movie(n)) for n in (1, 2)])
-
-    assert outcomes(use(service, rate, **kept)) == [("unknown", "lost-answer")] * 2
-    down.clear()
-    clock.at += 3 * 86400
-    service.user.watch(film(service, 3), AT)
-
-    async def read(provider: Provider) -> set[str]:
-        return {entry.item.label() for entry in (await provider.fetch(HISTORY)).entries}
-
-    assert use(service, read, **kept) == {world.movie(3).label()}
-
-
-def test_what_is_watched_long_after_a_rating_that_never_arrived_is_a_play(
-    service: Simkl, clock: Clock, tmp_path: Path
-) -> None:
-    kept: dict[str, Any] = {"folder": tmp_path / "cache"}
-    service.fault(drop_before(), method="POST")
-    assert outcomes(write(service, add(RATINGS, world.movie(1)), **kept)) == [("unknown", "unseen")]
-    clock.at += 3 * 86400
-    service.user.watch(film(service, 1), AT)
-    service.user.rate(film(service, 1), 7, AT)
-
-    async def read(provider: Provider) -> int:
-        return len((await provider.fetch(HISTORY)).entries)
-
-    assert use(service, read, **kept) == 1
-
-
-def test_what_simkl_did_not_rate_it_did_not_file(service: Simkl, clock: Clock, tmp_path: Path) -> None:
-    """A rating that was refused is forgotten at once."""
-    kept: dict[str, Any] = {"folder": tmp_path / "cache"}
-    service.titles.by_id.clear()
-    assert outcomes(write(service, add(RATINGS, world.movie(1)), **kept)) == [("not_found", None)]
-    service.quota = service.used + 1
-    with pytest.raises(UnavailableError):
-        write(service, add(RATINGS, world.movie(2)), **kept)
-    service.quota, service.used = 500, 0
-    (memory,) = (tmp_path / "accounts").iterdir()
-    assert json.loads(memory.read_bytes().partition(b"\n")[2])["rated"] == {}
-
-
 # --- what goes wrong -----------------------------------------------------------------------------
 
 
