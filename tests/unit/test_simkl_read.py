@@ -412,7 +412,8 @@ def test_anime_stands_where_tvdb_has_it(desk: Desk, service: Simkl) -> None:
         service.user.rate(title, 8, AT)
     found = desk.read()
     places = {place for entry in found[HISTORY].entries for place in entry.item.coordinates()}
-    assert places == {"tvdb_show:800009#s1e2", "tvdb_show:800009#s2e2"}
+    own = {f"{service}_show:{n}#s1e2" for service, n in {**first.ids, "simkl": "99003"}.items() if service != "tmdb"}
+    assert places == {"tvdb_show:800009#s2e2", *own}, "of the sequel the other numbers are others"
     rated = {entry.item.title: {one.service for one in entry.item.ids} for entry in found[RATINGS].entries}
     assert {"tvdb", "tmdb", "mal"} <= rated["Anime"]
     assert rated["Anime II"] == {"simkl", "mal", "anidb", "anilist", "kitsu"}, "TVDB's number is that of the first"

@@ -213,6 +213,22 @@ def test_anime_goes_by_the_numbers_that_its_ids_stand_for(service: Simkl, anime:
     assert "use_tvdb_anime_seasons" not in by_mal
 
 
+def test_anime_is_known_by_both_numbers_once_it_was_written(service: Simkl, anime: tuple[Title, Title]) -> None:
+    """It was sent again and again by those of anime, and never met those of TVDB that it was read by."""
+    service.user.watch_episode(anime[1], (1, 2), AT)
+    service.user.watch_episode(anime[0], (1, 1), AT)
+    both = replace(at_tvdb(1, 2), show_ids=(*at_tvdb(1, 2).show_ids, *at_mal(90011, 2).show_ids))
+    receipts = write(service, *[add(HISTORY, item) for item in (at_mal(90011, 2), at_mal(90001, 1), both)])
+    assert outcomes(receipts) == [("already", None), ("already", None), ("confirmed", None)]
+    assert [one.native_key for one in receipts[:2]] == ["99004:1x2", "99003:1x1"]
+
+    async def lingering(provider: Provider) -> list[str]:
+        found = await provider.fetch(HISTORY)
+        return [one.item.coordinates()[-1] for one in found.lingering if one.item is not None]
+
+    assert use(service, lingering) == ["anidb_show:90012#s1e2"], "whoever wrote it by these numbers did not lose it"
+
+
 def test_anime_is_unwatched_by_simkls_own_numbers(service: Simkl, anime: tuple[Title, Title]) -> None:
     service.user.watch_episode(anime[1], (1, 3), AT)
     service.user.watch_episode(anime[1], (1, 2), AT)

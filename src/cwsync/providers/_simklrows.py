@@ -62,20 +62,31 @@ def title_item(row: Row) -> Item:
 
 
 def episode_item(row: Row, one: Episode) -> Item:
-    """An episode of a show, at the place where others look for it."""
-    services: tuple[str, ...] = (*GENERAL, "simkl")
-    season, number = one.place
+    """An episode of a show, at the place where others look for it.
+
+    Of anime that is TVDB's. Where SIMKL has it at the very same place it is known by both kinds of ids.
+    """
     own: list[ExternalId] = []
     if one.tvdb_id is not None and one.tvdb_id.isdigit():
         own.append(external_id("tvdb", Kind.EPISODE, one.tvdb_id))
-    if row.is_anime:
-        mapped = one.tvdb is not None and "tvdb" in row.ids
-        services = ("tvdb",) if mapped else NATIVE
-        season, number = one.tvdb if mapped and one.tvdb is not None else one.place
+    if row.is_anime and one.tvdb is not None and "tvdb" in row.ids:
+        return _episode(row, tuple(own), ("tvdb", *NATIVE) if one.tvdb == one.place else ("tvdb",), one.tvdb)
+    return _episode(row, tuple(own), NATIVE if row.is_anime else (*GENERAL, "simkl"), one.place)
+
+
+def own_item(row: Row, one: Episode) -> Item | None:
+    """An episode of anime by SIMKL's own numbers, where `episode_item` knows it by others alone."""
+    elsewhere = row.is_anime and "tvdb" in row.ids and one.tvdb not in (None, one.place)
+    return _episode(row, (), NATIVE, one.place) if elsewhere else None
+
+
+def _episode(row: Row, own: tuple[ExternalId, ...], services: tuple[str, ...], place: tuple[int, int]) -> Item:
+    shows = ids_of(row, services, Kind.SHOW)
+    season, number = place
     return Item(
         Kind.EPISODE,
-        tuple(own),
-        show_ids=ids_of(row, services, Kind.SHOW),
+        own,
+        show_ids=shows,
         season=season,
         number=number,
         show_title=row.title,
@@ -88,6 +99,7 @@ def play_key(row: Row, one: Episode | None = None) -> str:
     return str(row.simkl) if one is None else f"{row.simkl}:{one.place[0]}x{one.place[1]}"
 
 
+_OTHERWISE: Final = "it was watched, and is known by the season and number of TVDB here"
 _FILED: Final = "SIMKL filed it when it was rated: nobody watched it, or wished for it"
 
 
@@ -155,7 +167,20 @@ def records(picture: Picture, feature: Feature) -> Records:
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     filed = [] if feature is Feature.RATINGS else [row for row in picture.rows.values() if row.is_filed]
     lingering = [Undecoded("library", _FILED, title_item(row), str(row.simkl)) for row in filed]
+    if feature is Feature.HISTORY:
+        lingering += [one for row in picture.rows.values() for one in _otherwise(row)]
     return Records(tuple(entries), tuple(found), tuple(lingering), tuple(doubts), lines, digest)
+
+
+def _otherwise(row: Row) -> list[Undecoded]:
+    """What others know by SIMKL's own numbers alone: it stands among the entries, under the numbers of TVDB.
+
+    Whoever wrote it by those numbers has not lost it.
+    """
+    if not row.is_anime or row.is_film or row.is_filed:
+        return []
+    found = [(item, play_key(row, one)) for one in row.episodes if (item := own_item(row, one)) is not None]
+    return [Undecoded("library", _OTHERWISE, item, key) for item, key in found]
 
 
 def _line(entry: Entry) -> str:
@@ -187,12 +212,15 @@ class Index:
         self.picture = picture
         self._titles: dict[str, list[Row]] = {}
         self._plays: dict[str, tuple[Row, Episode]] = {}
+        self._own: dict[str, tuple[Row, Episode]] = {}
         for row in picture.rows.values():
             for token in title_item(row).ids:
                 self._titles.setdefault(token, []).append(row)
             for one in row.episodes if not row.is_film else ():
                 for name in (*episode_item(row, one).tokens(), play_key(row, one)):
                     self._plays.setdefault(name, (row, one))
+                own = own_item(row, one)
+                self._own |= {} if own is None else dict.fromkeys(own.coordinates(), (row, one))
 
     def titles(self, item: Item) -> list[Row]:
         """The titles that are, or may be, a film or a show; of an episode those of its show."""
@@ -208,7 +236,13 @@ class Index:
         return found[0] if found else None
 
     def play(self, key: str | None, item: Item) -> tuple[Row, Episode] | None:
-        """The watched episode of a native key, else that of an item."""
+        """The watched episode of a native key, else that of an item.
+
+        The numbers of an item are those of TVDB and TMDB, unless it has ids of anime databases alone.
+        """
         if key is not None:
             return self._plays.get(key)
-        return next((self._plays[token] for token in item.tokens() if token in self._plays), None)
+        plays = self._plays
+        if all(one.service in NATIVE for one in item.show_ids):
+            plays = self._own | plays
+        return next((plays[token] for token in item.tokens() if token in plays), None)
