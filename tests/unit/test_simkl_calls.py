@@ -198,6 +198,36 @@ def test_a_refusal_has_words(
     assert caught.value.where
 
 
+def test_a_quota_that_nobody_else_used_is_not_said_to_be_used_by_others(service: Simkl, tmp_path: Path) -> None:
+    service.quota = 3
+    for _ in range(2):
+        with pytest.raises(UnavailableError) as caught:
+            use(service, stamp, folder=tmp_path)
+        assert "(3, all by this installation)" in caught.value.message
+    assert examined(service, folder=tmp_path)[-1].text.startswith("3 of 3 of today used, 3 by this installation")
+    service.used, service.quota = 0, 500
+    (tmp_path / "mine-simkl-notes.json").unlink()
+    use(service, stamp, folder=tmp_path)
+    service.used = 500
+    with pytest.raises(UnavailableError, match="of 500 by this installation, the rest by others"):
+        use(service, stamp, folder=tmp_path)
+
+
+def test_an_application_that_is_suspended_is_asked_once_for_all_features(service: Simkl) -> None:
+    service.suspended = True
+
+    async def everything(provider: Provider) -> None:
+        for feature in (Feature.HISTORY, RATINGS, Feature.WATCHLIST):
+            with pytest.raises(AuthError, match="client_id") as caught:
+                await provider.fetch(feature)
+            assert "suspended" in (caught.value.hint or "")
+        with pytest.raises(AuthError, match="client_id"):
+            await rate(provider)
+
+    use(service, everything)
+    assert len(service.log) == 1
+
+
 def test_an_application_that_is_suspended_is_left_alone(service: Simkl) -> None:
     service.suspended = True
     with pytest.raises(AuthError, match="client_id") as caught:

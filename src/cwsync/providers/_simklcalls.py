@@ -90,6 +90,7 @@ class Calls:
         self._given: str | None = None
         self._token: str | None = None
         self._tokens: Tokens | None = None
+        self._suspended: Answer | None = None
         self.date: datetime | None = None
         name = f"{address.account}-simkl-notes.json"
         keep, seen = (folder and folder / name for folder in (services.cache_dir, services.cache_seen))
@@ -191,8 +192,11 @@ class Calls:
     ) -> Answer:
         """Send; again, when SIMKL says that it was too fast, or that another write has the lock.
 
-        Raises `UnavailableError` at once while the quota of the day is known to be used up.
+        Raises `UnavailableError` at once while the quota of the day is known to be used up, and `AuthError`
+        once SIMKL did not take the application: whoever goes on asking stays suspended.
         """
+        if self._suspended is not None:
+            self.refuse(self._suspended)
         if token is not None and (until := self.notes.spent(self.now())) is not None:
             raise self._used_up(until)
         waits = [BURST_S, 2 * BURST_S, 4 * BURST_S] if method == "GET" else [LOCK_S, LOCK_S, 2 * LOCK_S]
@@ -209,6 +213,7 @@ class Calls:
             await self._sleep(wait_s if answer.status == 400 else min(wait_s, 4 * BURST_S))
         if answer.status == 429:
             self._spend(answer)
+        self._suspended = answer if answer.status == 412 else None
         return answer
 
     async def _once(
@@ -326,8 +331,12 @@ class Calls:
         raise self._used_up(until, whose="application" if error_word(answer) == "app_limit_exceeded" else "user")
 
     def _used_up(self, until: datetime, whose: str = "user") -> UnavailableError:
-        used = self.notes.used
-        ours = f"{used:,} of it by this installation, the rest by others" if used else "by others"
+        used, limit = self.notes.used, self.notes.limit
+        ours = f"{used:,} requests by this installation" if used else "by others"
+        if limit is not None and used:
+            ours = f"{used:,} of {limit:,} by this installation, the rest by others"
+        if limit is not None and used >= limit:  # a request that is refused is counted, and uses nothing
+            ours = f"{limit:,}, all by this installation"
         message = f"the daily quota of this {whose} at SIMKL is used up ({ours})"
         hint = f"it starts anew at {until:%Y-%m-%d %H:%M} UTC; until then nothing is asked"
         return UnavailableError(message, where=self.where, hint=hint)
@@ -337,7 +346,8 @@ class Calls:
         word, name = error_word(answer), self.where
         error = _refusal(answer, word, name, self.address)
         if word == "max_items":
-            raise TooLargeError(f"{answer.call}: the library is too large to come at once", where=name)
+            hint = "SIMKL gives it in no smaller parts: move titles from this list to others at simkl.com, or ask it"
+            raise TooLargeError(f"{answer.call}: the library is too large to come at once", where=name, hint=hint)
         if word == "user_token_required":
             raise InternalError(f"{answer.call} was sent without a login", where=name)
         raise error

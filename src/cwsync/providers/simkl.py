@@ -275,7 +275,8 @@ class Simkl(Opened):
         if notes.left is None:
             text = f"{notes.used:,} of {limit:,} of today used by this installation; {again}"
             return [*found, Finding(notes.used < limit, "requests", text)]
-        text = f"{limit - notes.left:,} of {limit:,} of today used, {notes.used:,} by this installation; {again}"
+        ours = min(notes.used, limit - notes.left)  # what was refused is counted, and used nothing
+        text = f"{limit - notes.left:,} of {limit:,} of today used, {ours:,} by this installation; {again}"
         return [*found, Finding(notes.left * _NEAR > limit, "requests", text)]
 
     def _done(self) -> None:
