@@ -75,6 +75,7 @@ class Simkl(Server):
         self.suspended = self.declined = False
         self.empty: Any = "part"  # {}, null, [] or an empty part: how an answer is that holds nothing
         self.max_items: int | None = None
+        self.max_full: int | None = None  # as `max_items`, of rows that come with their episodes
         self.premium_only = False
         self._routes_of_users()
         self._routes_of_oauth()
@@ -278,7 +279,8 @@ class Simkl(Server):
             if held.title.part in parts and held.changed_at > since and status in ("all", held.status)
         ]
         ids_only = query.get("extended") in ("simkl_ids_only", "ids_only")
-        if self.max_items is not None and not ids_only and len(rows) > self.max_items:
+        most = [self.max_items, self.max_full if query.get("extended", "").startswith("full") else None]
+        if not ids_only and any(one is not None and len(rows) > one for one in most):
             raise RefusedError(400, "max_items")
         return self._rows(rows, lambda held: _ids_only(held) if ids_only else held.row(query))
 

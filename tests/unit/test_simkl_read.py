@@ -461,8 +461,9 @@ def test_a_library_that_is_too_large_comes_list_by_list(desk: Desk, service: Sim
     ]  # fmt: skip
     service.max_items = 2
     desk.kept.unlink()
-    with pytest.raises(UnavailableError, match="too large"):
+    with pytest.raises(UnavailableError, match="too large") as caught:
         desk.read()
+    assert "smaller" in (caught.value.hint or "")
 
 
 # --- watermarks ----------------------------------------------------------------------------------

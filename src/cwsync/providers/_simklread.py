@@ -49,6 +49,8 @@ _QUERY: Final = {
     "anime": {"extended": "full_anime_seasons"} | _EPISODES,
 }
 
+_LIGHT: Final = ("memos", "date_from")
+
 
 @dataclass(slots=True)
 class State:
@@ -177,16 +179,16 @@ class Reader:
     async def _items(self, picture: Picture, part: str, since: str | None) -> int:
         """The titles of a part, all or those that changed, into the picture. Gives how many."""
         original = {} if part == "movies" else {"include_all_episodes": "original"}
-        rows = await self._lists(part, _QUERY[part] | original, since)
+        rows, full = await self._lists(part, _QUERY[part] | original, since)
         short: set[int] = set()
         for number, told in enumerate(rows, start=1):
             row = self._decoded(picture, part, f"{part} row {number}", told)
             if row is not None:
                 picture.upsert(row)
                 short |= {row.simkl} if row.lacks_rows else set()
-        if short:
+        if short and full:
             # Marked as a whole, they have no episodes of their own: SIMKL makes them up if it is asked.
-            for told in await self._lists(part, _QUERY[part] | {"include_all_episodes": "yes"}, since):
+            for told in (await self._lists(part, _QUERY[part] | {"include_all_episodes": "yes"}, since))[0]:
                 self._fill(picture, part, told, short)
         return len(rows)
 
@@ -209,17 +211,29 @@ class Reader:
                 known.episodes.append(one)
         known.episodes.sort(key=lambda one: one.place)
 
-    async def _lists(self, part: str, query: dict[str, str], since: str | None) -> list[Any]:
-        """The rows of one part; list by list, where SIMKL finds that too much at once."""
+    async def _lists(self, part: str, query: dict[str, str], since: str | None) -> tuple[list[Any], bool]:
+        """The rows of one part, list by list where SIMKL finds that too much, and whether all came as asked for.
+
+        A list that is too large by itself comes without its episodes: the titles and ratings are all there, and of
+        shows that then tell fewer episodes than they count the history is in doubt. Raises `TooLargeError`.
+        """
         query = query if since is None else query | {"date_from": since}
         path = f"/sync/all-items/{part}"
         try:
-            return await self._list(path, part, query)
+            return await self._list(path, part, query), True
         except TooLargeError:
             rows: list[Any] = []
+            full = True
             for status in STATUSES[part]:
-                rows += await self._list(f"{path}/{status}", part, query)
-            return rows
+                try:
+                    rows += await self._list(f"{path}/{status}", part, query)
+                except TooLargeError:
+                    light = {name: value for name, value in query.items() if name in _LIGHT}
+                    if light == query:
+                        raise
+                    rows += await self._list(f"{path}/{status}", part, light)
+                    full = False
+            return rows, full
 
     async def _list(self, path: str, part: str, query: dict[str, str]) -> list[Any]:
         found = await self._calls.read(path, query)
