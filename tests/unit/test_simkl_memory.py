@@ -83,6 +83,30 @@ def test_what_simkl_did_not_rate_it_did_not_file(service: Simkl, clock: Clock, t
     assert json.loads(memory.read_bytes().partition(b"\n")[2])["rated"] == {}
 
 
+def test_what_was_watched_after_all_is_a_play_also_when_its_answer_got_lost(
+    service: Simkl, clock: Clock, tmp_path: Path
+) -> None:
+    """The look that follows reads the row anew, and that one has to forget that a rating filed it."""
+    kept: dict[str, Any] = {"folder": tmp_path / "cache"}
+    write(service, add(RATINGS, world.movie(1)), **kept)
+
+    async def watch(provider: Provider) -> list[int]:
+        before = await provider.fetch(HISTORY)
+        clock.at += 60
+        service.user.library[film(service, 1).simkl].memo = "a note"
+        await provider.watermark(HISTORY)
+        service.user.changed(service.user.library[film(service, 1).simkl])
+        clock.at += 10
+        service.fault(drop_after(), method="POST")
+        receipts = await provider.apply(HISTORY, [add(HISTORY, world.movie(1))])
+        assert outcomes(receipts) == [("confirmed", None)]
+        clock.at += 60
+        return [len(before.entries), len((await provider.fetch(HISTORY)).entries)]
+
+    clock.at += 60
+    assert use(service, watch, **kept) == [0, 1]
+
+
 # --- the file -----------------------------------------------------------------------------------
 
 

@@ -205,6 +205,7 @@ def test_anime_goes_by_the_numbers_that_its_ids_stand_for(service: Simkl, anime:
     service.user.watch_episode(anime[0], (1, 1), AT)
     receipts = write(service, add(HISTORY, at_tvdb(2, 3)), add(HISTORY, at_mal(90001, 2)))
     assert outcomes(receipts) == [("confirmed", None)] * 2
+    assert [one.native_key for one in receipts] == [None, "99003:1x2"], "what it will be read by"
     assert set(service.user.library[99003].episodes) == {(1, 1), (1, 2)}
     assert set(service.user.library[99004].episodes) == {(1, 3)}
     by_tvdb, by_mal = bodies(service, "history")[0]["shows"]

@@ -9,7 +9,7 @@ Source: https://api.simkl.org; CrossWatch issues 944, 950, NuvioTVSmart 802 (che
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ from cwsync.model import (
 )
 from cwsync.providers._simklcalls import Calls
 from cwsync.providers._simklmemory import Memory
-from cwsync.providers._simklrows import Index, play_key
+from cwsync.providers._simklrows import Index, is_own, play_key
 from cwsync.providers._simklwire import COMPLETED, PLANNED, Row, decode_time
 from cwsync.providers._simklwrite import (
     Sent,
@@ -112,7 +112,9 @@ class Writer:
             return
         done = [one.change.item for one in receipts if one.outcome is Outcome.CONFIRMED and one.change.op is Op.ADD]
         rows = [index.row(None, item) for item in done if item.kind is not Kind.EPISODE]
-        self._memory.free([row for row in rows if row is not None and row.filed is not None])
+        # A look in between may have read a row anew: it is that one which counts from now on.
+        there = [index.picture.rows.get(row.simkl, row) for row in rows if row is not None]
+        self._memory.free([row for row in there if row.filed is not None])
 
     # --- what need not, or must not, be sent --------------------------------------------------------
 
@@ -245,7 +247,8 @@ class Writer:
             made[n] = Receipt(sent[n].change, Outcome.REJECTED, "rewritten", detail=detail)
         left = [n for n in range(len(sent)) if n not in made]
         if verdict.sure:
-            made |= {n: Receipt(sent[n].change, Outcome.CONFIRMED) for n in left}
+            names = await self._names({n: sent[n].change for n in left})
+            made |= {n: Receipt(sent[n].change, Outcome.CONFIRMED, native_key=names.get(n)) for n in left}
         else:
             looked = await self._look([sent[n] for n in left], "the answer leaves open what was written")
             unseen = [n for n, receipt in zip(left, looked, strict=True) if receipt.detail == _UNSEEN]
@@ -254,6 +257,20 @@ class Writer:
                 # Exactly as many are not there as were neither counted nor listed: those SIMKL does not have.
                 made |= {n: Receipt(sent[n].change, Outcome.NOT_FOUND, detail=_UNKNOWN) for n in unseen}
         return [made[n] for n in range(len(sent))]
+
+    async def _names(self, changes: Mapping[int, Change]) -> dict[int, str]:
+        """What anime is called that was sent by its own numbers, by index: SIMKL will tell of it by those of TVDB.
+
+        Of all else a reading shows the ids that were sent; that is not worth the requests.
+        """
+        own = [(n, one.item) for n, one in changes.items() if one.op is Op.ADD and is_own(one.item)]
+        if not own:
+            return {}
+        try:
+            index = await self._look_now()
+        except (AuthError, UnavailableError):
+            return {}  # it was written all the same
+        return {n: name for n, item in own if (name := index.name(item)) is not None}
 
     async def _look(self, sent: Sequence[Sent], why: str) -> list[Receipt]:
         """Read again and see: what is as it should be is confirmed, the rest stays in doubt."""
@@ -264,9 +281,12 @@ class Writer:
             detail = f"{why}; and it could not be looked up: {error.message}"
             return [Receipt(change, Outcome.UNKNOWN, "lost-answer", detail=detail) for change in changes]
         seen = [as_wanted(change, index) for change in changes]
+        names = [index.name(change.item) if change.op is not Op.REMOVE else None for change in changes]
         return [
-            Receipt(change, Outcome.CONFIRMED) if is_so else Receipt(change, Outcome.UNKNOWN, "unseen", detail=_UNSEEN)
-            for change, is_so in zip(changes, seen, strict=True)
+            Receipt(change, Outcome.CONFIRMED, native_key=name)
+            if is_so
+            else Receipt(change, Outcome.UNKNOWN, "unseen", detail=_UNSEEN)
+            for change, is_so, name in zip(changes, seen, names, strict=True)
         ]
 
 

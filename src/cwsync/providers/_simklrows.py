@@ -80,6 +80,11 @@ def own_item(row: Row, one: Episode) -> Item | None:
     return _episode(row, (), NATIVE, one.place) if elsewhere else None
 
 
+def is_own(item: Item) -> bool:
+    """Whether an episode is known by ids of anime databases alone, and so by SIMKL's own numbers."""
+    return bool(item.show_ids) and all(one.service in NATIVE for one in item.show_ids)
+
+
 def _episode(row: Row, own: tuple[ExternalId, ...], services: tuple[str, ...], place: tuple[int, int]) -> Item:
     shows = ids_of(row, services, Kind.SHOW)
     season, number = place
@@ -243,6 +248,14 @@ class Index:
         if key is not None:
             return self._plays.get(key)
         plays = self._plays
-        if all(one.service in NATIVE for one in item.show_ids):
+        if is_own(item):
             plays = self._own | plays
         return next((plays[token] for token in item.tokens() if token in plays), None)
+
+    def name(self, item: Item) -> str | None:
+        """The native key of the record of an item, None when it is not there."""
+        if item.kind is Kind.EPISODE:
+            found = self.play(None, item)
+            return None if found is None else play_key(*found)
+        row = self.row(None, item)
+        return None if row is None else play_key(row)
