@@ -231,7 +231,8 @@ class Plex:
         found = [self.world.titles[int(key)] for key in keys if key.isdigit() and int(key) in self.world.titles]
         if not found:
             raise RefusedError(404)
-        part = [row_of(self.world, user, row, guids=not self.old) for row in found]
+        # Unlike the rows of a listing, those that are asked for by key say which library they are in.
+        part = [row_of(self.world, user, row, guids=not self.old) | {"librarySectionID": row.section} for row in found]
         return self._rows(request, {"size": len(part), "identifier": LIBRARY}, part)
 
     def _children(self, request: Request, user: User) -> Reply:

@@ -50,7 +50,7 @@ class IdCache:
         self._loaded = True
         data = files.read_file(self._seen)
         if data is not None:
-            self._known = _decode(data)
+            self._known = {name: (tuple(ids), at) for name, (ids, at) in (unsealed(data) or {}).items()}
 
     def save(self) -> None:
         """Write the file, if anything was learnt."""
@@ -59,20 +59,21 @@ class IdCache:
         newest = sorted(self._known.items(), key=lambda one: -one[1][1])[:_MOST]
         titles = {name: [list(ids), at] for name, (ids, at) in sorted(newest)}
         files.make_dir(self._keep.parent)
-        files.replace_file(self._keep, _encode(titles))
+        files.replace_file(self._keep, sealed(titles))
         self._dirty = False
 
 
-def _encode(titles: Mapping[str, Any]) -> bytes:
-    text = json.dumps(titles, separators=(",", ":"))
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """A file: its version and checksum, and what it says."""
+    text = json.dumps(content, separators=(",", ":"))
     head = {"schema": _SCHEMA, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     return f"{json.dumps(head)}\n{text}\n".encode()
 
 
-def _decode(data: bytes) -> dict[str, tuple[tuple[str, ...], int]]:
-    """What a file says; nothing, when it is not whole or not of this version: it will be written anew."""
+def unsealed(data: bytes) -> Any:
+    """What a file says; None, when it is not whole or not of this version: it will be written anew."""
     head, _, text = data.partition(b"\n")
     wanted = {"schema": _SCHEMA, "sha256": hashlib.sha256(text.removesuffix(b"\n")).hexdigest()}
     if head != json.dumps(wanted).encode():
-        return {}
-    return {name: (tuple(ids), at) for name, (ids, at) in json.loads(text).items()}
+        return None
+    return json.loads(text)

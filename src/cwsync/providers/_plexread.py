@@ -16,7 +16,7 @@ from functools import partial
 from math import ceil
 from typing import Any, Final, TypeVar, cast
 
-from cwsync.errors import AuthError, ConfigError, UnavailableError
+from cwsync.errors import ConfigError, UnavailableError
 from cwsync.http import Answer, Http, Page, Whole, pages, together
 from cwsync.http.answer import http_date
 from cwsync.model import Entry, Feature, Kind, Undecoded
@@ -32,6 +32,7 @@ from cwsync.providers._plexwire import (
     decode_row,
     decode_sections,
     item_of,
+    judge,
     stamp,
     value_of,
 )
@@ -73,9 +74,10 @@ class Listing:
 
 @dataclass(slots=True)
 class Reading:
-    """A feature as the library tells it. `doubt` says why something may be missing."""
+    """A feature as the library tells it. `held` are its rows and their guids; `doubt` why some may be missing."""
 
     entries: list[Entry] = field(default_factory=list)
+    held: dict[int, int] = field(default_factory=dict)
     undecoded: list[Undecoded] = field(default_factory=list)
     mark: str | None = None
     doubt: str | None = None
@@ -197,15 +199,17 @@ class Library:
         return [row for listing in listings for row in listing.rows], shows
 
     async def rows(self, keys: Sequence[str]) -> dict[str, Row]:
-        """Some rows as they are now, by key. One that is gone, or cannot be read, is not there."""
+        """Some rows as they are now, by key. One that is gone, in another library, or unreadable is not there."""
         found: dict[str, Row] = {}
+        own = {section.key for section in await self.sections()} if keys else set()
         blocks = [keys[first : first + KEYS_AT_ONCE] for first in range(0, len(keys), KEYS_AT_ONCE)]
         for answer in await together([partial(self._block, block) for block in blocks], at_once=AT_ONCE):
             if answer.status == 404:  # not one of them is there
                 continue
             for raw in decode_container(answer).rows:
                 row = _read_row(raw, None)
-                if isinstance(row, Row):
+                # Recorded answers name the library of such a row (checked 2026-11-21).
+                if isinstance(row, Row) and str(raw.get("librarySectionID", next(iter(own), ""))) in own:
                     found[row.key] = row
         return found
 
@@ -331,23 +335,6 @@ class Library:
         return answer
 
 
-def judge(answer: Answer, account: str, allowed: Sequence[int] = (200,)) -> None:
-    """Raise for a status of the media server that is not `allowed`.
-
-    Source: recorded answers and the official document: 401 is a token that is not of this server,
-    403 a right that the user lacks (checked 2026-11-21).
-    """
-    if answer.status in allowed:
-        return
-    if answer.status == 401:
-        hint = f"log in again: cwsync auth login {account} (or renew the token in the file)"
-        raise AuthError("the server does not take this token", where=account, hint=hint)
-    if answer.status == 403:
-        hint = "ask the owner of the server to share its libraries with this user"
-        raise AuthError(f"this user may not do {answer.call}", where=account, hint=hint)
-    raise UnavailableError(f"{answer.call} answered {answer.status}", where=account, hint="try again later")
-
-
 _ROWS_OF: Final[Mapping[Kind, frozenset[Kind]]] = {
     Kind.MOVIE: frozenset({Kind.MOVIE}),
     Kind.SHOW: frozenset({Kind.SHOW, Kind.SEASON, Kind.EPISODE}),
@@ -394,6 +381,7 @@ def _fill(reading: Reading, feature: Feature, section: Section, listing: Listing
         value = value_of(feature, row)
         if value is not None:
             reading.entries.append(Entry(item_of(row, shows), value, row.key))
+            reading.held[int(row.key)] = row.guid_mark
     for one in listing.bad:
         where = f"{section.title} ratingKey {one.key}" if one.key else f"{section.title}, a row without ratingKey"
         reading.undecoded.append(Undecoded(where, one.why, None, one.key))

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cwsync.errors import AuthError, UnavailableError
 from cwsync.http import Answer
 from cwsync.model import ExternalId, Feature, Item, Kind, Play, Position, Rated, Value
 from cwsync.providers._plexguid import named
@@ -64,6 +66,11 @@ class Row:
             return f"{self.key} {self.views} {self.viewed_at}"
         return f"{self.key} {self.offset_ms} {self.viewed_at}"
 
+    @property
+    def guid_mark(self) -> int:
+        """The guid, short enough to be kept of every row."""
+        return zlib.crc32(self.guid.encode())
+
 
 @dataclass(frozen=True, slots=True)
 class Show:
@@ -92,7 +99,7 @@ class Container:
     total: int | None
 
 
-# --- containers -------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------
 
 
 def decode_container(answer: Answer, name: str = "Metadata") -> Container:
@@ -137,6 +144,23 @@ def decode_sections(answer: Answer) -> list[Section]:
             busy = raw.get("refreshing") in (True, 1, "1")
             found.append(Section(str(raw["key"]), raw["title"], Kind(raw["type"]), busy))
     return found
+
+
+def judge(answer: Answer, account: str, allowed: Sequence[int] = (200,)) -> None:
+    """Raise for a status of the media server that is not `allowed`.
+
+    Source: recorded answers and the official document: 401 is a token that is not of this server,
+    403 a right that the user lacks (checked 2026-11-21).
+    """
+    if answer.status in allowed:
+        return
+    if answer.status == 401:
+        hint = f"log in again: cwsync auth login {account} (or renew the token in the file)"
+        raise AuthError("the server does not take this token", where=account, hint=hint)
+    if answer.status == 403:
+        hint = "ask the owner of the server to share its libraries with this user"
+        raise AuthError(f"this user may not do {answer.call}", where=account, hint=hint)
+    raise UnavailableError(f"{answer.call} answered {answer.status}", where=account, hint="try again later")
 
 
 # --- rows -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -61,10 +61,17 @@ class Task:
 
 
 async def write_all(
-    library: Library, finder: Finder, feature: Feature, changes: Sequence[Change], kinds: frozenset[Kind]
+    library: Library,
+    finder: Finder,
+    feature: Feature,
+    changes: Sequence[Change],
+    kinds: frozenset[Kind],
+    *,
+    writing: Callable[[Iterable[Row]], None] = lambda _: None,
 ) -> list[Receipt]:
     """Carry out changes of one feature; one receipt each, in order.
 
+    `writing` is told the rows that are about to hold something.
     Raises `UnavailableError` only before the first write.
     """
     tasks = [Task(change) for change in changes]
@@ -79,6 +86,7 @@ async def write_all(
             task.end(Outcome.NOT_SENT, error.code, error.message)
     for task in _open(tasks):
         _judge_before(task, feature)
+    writing(row for task in _open(tasks) if task.change.after is not None for row in task.rows.values())
     # Rows with one guid share what was done: the first copy is written, then those that did not follow.
     await _send(library.http, feature, [(task, key) for task in _open(tasks) for key in _first_copies(task, feature)])
     await _look_again(library, feature, _open(tasks))

@@ -35,8 +35,9 @@ from cwsync.providers._plexlogin import (
     new_client,
     read_servers,
 )
-from cwsync.providers._plexread import Library, Reading, judge
-from cwsync.providers._plexwire import decode_machine_id
+from cwsync.providers._plexread import Library, Reading
+from cwsync.providers._plexshelf import KnownRows
+from cwsync.providers._plexwire import decode_machine_id, judge
 from cwsync.providers._plexwrite import write_all
 from cwsync.tokens import Tokens, origin_of
 
@@ -84,6 +85,7 @@ class Plex(Opened):
         self._library: Library | None = None
         self._watchlist: Watchlist | None = None
         self._finder: Finder | None = None
+        self._known: KnownRows | None = None
         self.account_id = ""
         self.requests = 0
         self._server_only = False
@@ -105,6 +107,9 @@ class Plex(Opened):
         finally:
             self._count()
         self._finder = Finder(library)
+        name = f"{self._account.name}-plex-rows.json"
+        keep, seen = (folder and folder / name for folder in (self._services.memory_dir, self._services.memory_seen))
+        self._known = KnownRows(keep, seen or keep, self.account_id)
         self._watchlist = Watchlist(cloud, self._discover, self._metadata, cache)
 
     async def _open_direct(self, cache: IdCache) -> tuple[Http, Http]:
@@ -256,8 +261,11 @@ class Plex(Opened):
     async def fetch(self, feature: Feature) -> Snapshot:
         """The whole feature. Raises `UnavailableError`, `AuthError`; `ConfigError` for a library that is not there."""
         library, watchlist = self._opened(feature)
+        shelf, asked = None, 0
         try:
             reading: Reading = await (watchlist.read() if feature is Feature.WATCHLIST else library.read(feature))
+            if self._known is not None and feature is not Feature.WATCHLIST:
+                shelf, asked = await self._known.shelf(library, feature, reading.held, whole=not reading.undecoded)
         finally:
             self._count()
         return Snapshot(
@@ -269,7 +277,8 @@ class Plex(Opened):
             undecoded=tuple(reading.undecoded),
             doubt=reading.doubt,
             server_now=reading.server_now,
-            requests=reading.requests,
+            requests=reading.requests + asked,
+            shelf=shelf,
         )
 
     async def apply(self, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
@@ -280,9 +289,12 @@ class Plex(Opened):
         try:
             if feature is Feature.WATCHLIST:
                 return await watchlist.write(changes)
-            kinds = self.capabilities.of(feature).kinds
+            kinds, known = self.capabilities.of(feature).kinds, self._known
+            writing = partial(known.writing, feature) if known else lambda _: None
             try:
-                return await write_all(library, self._finder or Finder(library), feature, changes, kinds)
+                return await write_all(
+                    library, self._finder or Finder(library), feature, changes, kinds, writing=writing
+                )
             finally:
                 if feature is Feature.RATINGS:
                     library.wrote()
