@@ -23,7 +23,8 @@ def refused(request: Request, status: int, code: int, message: str) -> Reply:
 
 class PlexTv:
     """Knobs: `approve` lets the user of a PIN in (with `open_door` everybody is, as the owner); `connections`
-    are the addresses of the server; `bare_list` gives the users of the home without a wrapper.
+    are the addresses of the server; `bare_list` gives the users of the home without a wrapper; without `home`
+    nobody is in one.
     """
 
     def __init__(self, plex: Plex) -> None:
@@ -33,6 +34,7 @@ class PlexTv:
         self.lifetime_s = LIFETIME_S
         self.open_door = False
         self.bare_list = False
+        self.home = True
         self.signed_out: list[str] = []
         tv = plex.tv
         tv.route("POST", "/api/v2/pins", self._client(self._new_pin))
@@ -117,8 +119,8 @@ class PlexTv:
             "authToken": user.token,
             "scrobbleTypes": "1",
             "protected": user.pin is not None,
-            "home": True,
-            "homeAdmin": user.admin,
+            "home": self.home,
+            "homeAdmin": self.home and user.admin,
             "guest": False,
             "restricted": user.managed,
             "subscription": {"active": False, "status": "Inactive", "subscribedAt": None, "plan": None},

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +20,8 @@ from cwsync.tokens import Refresher, Tokens
 from simulators.plex import Plex
 from simulators.plexworld import User
 from support.httpserver import Reply as HttpReply
-from support.httpserver import Server, answer, html, status
+from support.httpserver import Server, answer, hold, html, status
+from support.network import CERTIFICATE, fingerprint, tls
 
 
 class Someone:
@@ -53,7 +57,10 @@ class Someone:
         """Take what the file says, the only one, or the next pick."""
         self.asked.append((option, [one.title for one in choices]))
         wanted = preset or (self.picks.pop(0) if len(choices) > 1 else choices[0].title)
-        return next(one for one in choices if wanted in (one.key, one.title))
+        found = [one for one in choices if wanted in (one.key, one.title)]
+        if not found:
+            raise ConfigError(f"{wanted!r} is none of them", where=f"accounts.home.{option}")
+        return found[0]
 
     def ask_secret(self, question: str, *, option: str) -> str:
         """Say the PIN."""
@@ -156,6 +163,45 @@ def test_a_user_named_in_the_file_is_taken_without_a_question(plex: Plex) -> Non
     assert login(plex, Someone(act=approving(plex)), user="Child").chosen["user"] == child.uuid
 
 
+@pytest.mark.parametrize("user", ["Child", None])
+def test_a_user_named_in_the_file_is_never_met_by_the_owner_of_no_home(plex: Plex, user: str | None) -> None:
+    plex.accounts.home = False
+    person = Someone(act=approving(plex))
+    if user is None:
+        assert login(plex, person).chosen["user"] == plex.world.owner.uuid
+    else:
+        with pytest.raises(ConfigError, match="'Child'") as caught:
+            login(plex, person, user=user)
+        assert caught.value.where == "accounts.home.user"
+
+
+@pytest.mark.parametrize(
+    ("option", "before", "after"),
+    [
+        ("user", "Owner", "Child"),
+        ("user", None, "Child"),
+        ("server", "Simulated", "Another"),
+        ("server", None, "Another"),
+    ],
+)
+def test_a_login_of_somebody_else_than_the_file_says_is_not_used(
+    plex: Plex, option: str, before: str | None, after: str
+) -> None:
+    plex.world.add_user("Child")
+    said: dict[str, Any] = {option: before}
+    tokens = login(plex, Someone("Owner", act=approving(plex)), **said)
+    with pytest.raises(AuthError, match=f"is '{after}', but the login is of '(Owner|Simulated)'") as caught:
+        opened(plex, tokens, **{option: after})
+    assert (caught.value.where, caught.value.hint) == (
+        f"accounts.home.{option}",
+        "log in again: cwsync auth login home",
+    )
+    assert plex.requests() == 0
+    names = {"user": ("Owner", plex.world.owner.uuid, None), "server": ("Simulated", plex.world.machine_id, None)}
+    for same in names[option]:
+        assert opened(plex, tokens, **{option: same})[0] == tokens.account_id
+
+
 def test_a_wrong_pin_of_a_user_never_leaves_us_as_the_owner(plex: Plex) -> None:
     plex.world.add_user("Child", pin="1234")
     with pytest.raises(AuthError, match="'Child'"):
@@ -225,6 +271,48 @@ def test_an_address_in_the_file_names_the_server(plex: Plex) -> None:
     plex.accounts.connections = [connection("http://127.0.0.1:1")]
     tokens = login(plex, Someone(act=approving(plex)), url=plex.pms.url)
     assert tokens.chosen["address"] == plex.pms.url
+
+
+def test_a_server_that_is_away_costs_nobody_a_pin(plex: Plex) -> None:
+    person = Someone(act=approving(plex))
+    with pytest.raises(UnavailableError):
+        login(plex, person, url="http://127.0.0.1:1")
+    assert person.visits == []
+
+
+def test_an_address_and_a_server_of_the_file_that_differ(plex: Plex) -> None:
+    with pytest.raises(ConfigError, match="'Another'"):
+        login(plex, Someone(act=approving(plex)), url=plex.pms.url, server="Another")
+
+
+@pytest.mark.parametrize(
+    "trust", [{"fingerprint": fingerprint()}, {"ca_file": str(CERTIFICATE)}], ids=["print", "file"]
+)
+@pytest.mark.parametrize("with_url", [True, False])
+def test_a_certificate_that_nobody_signed_is_trusted_by_the_login_too(trust: dict[str, Any], with_url: bool) -> None:
+    with Plex(tls=tls()) as plex:
+        at = plex.pms.url if with_url else None
+        tokens = login(plex, Someone(act=approving(plex)), url=at, **trust)
+        assert tokens.chosen["address"] == plex.pms.url
+        assert opened(plex, tokens, url=at, **trust)[0] == tokens.account_id
+        # It moved, and is looked for with the same trust.
+        moved = replace(tokens, chosen={**tokens.chosen, "address": "https://127.0.0.1:1"})
+        assert opened(plex, moved, **trust)[0] == tokens.account_id
+        with pytest.raises(UnavailableError):
+            login(plex, Someone(act=approving(plex)), url=at)
+        with pytest.raises(UnavailableError):
+            login(plex, Someone(act=approving(plex)), url=at, fingerprint="00" * 32)
+
+
+def test_the_login_waits_as_long_for_the_server_as_the_file_says(plex: Plex) -> None:
+    late = threading.Event()
+    plex.pms.fault(hold(late), path="/identity", times=None)
+    account = replace(spec(plex, url=plex.pms.url), timeout=timedelta(seconds=0.05))
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        asyncio.run(Real.login(account, Services(tokens=Kept()), Someone(act=approving(plex))))
+    late.set()
+    assert time.monotonic() - began < 10  # and not the thirty seconds of the usual
 
 
 def test_a_server_of_somebody_else_in_the_file(plex: Plex) -> None:

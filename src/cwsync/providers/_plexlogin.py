@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -19,7 +19,8 @@ from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.http import Answer, Http
 from cwsync.model import AccountSpec
 from cwsync.provider import Choice, Person, Services
-from cwsync.providers._plexwire import decode_machine_id
+from cwsync.providers._address import trust_of
+from cwsync.providers._plexwire import decode_machine_id, judge
 from cwsync.redaction import remember
 
 LINK: Final = "https://plex.tv/link"
@@ -76,6 +77,29 @@ def headers_of(services: Services, client: str, token: str | None = None) -> dic
         "X-Plex-Device-Name": product,
     }
     return made if token is None else {**made, "X-Plex-Token": remember(token)}
+
+
+def server_http(
+    account: AccountSpec,
+    services: Services,
+    client: str,
+    url: str,
+    token: str | None = None,
+    *,
+    within_s: float | None = None,
+) -> Http:
+    """A client for a media server, which trusts what the account trusts. `within_s` is for a server that may not be."""
+    ca_file, fingerprint = trust_of(account)
+    timeout_s = account.timeout.total_seconds()
+    return Http(
+        account.name,
+        origins=[url],
+        headers=headers_of(services, client, token),
+        timeout_s=timeout_s if within_s is None else min(timeout_s, within_s),
+        deadline_s=within_s,
+        ca_file=ca_file,
+        fingerprint=fingerprint,
+    )
 
 
 # --- plex.tv ------------------------------------------------------------------------------------------
@@ -179,8 +203,7 @@ async def find_address(account: AccountSpec, services: Services, client: str, se
 
 
 async def _probe(account: AccountSpec, services: Services, client: str, address: str, server: Server) -> bool:
-    headers = headers_of(services, client)
-    async with Http(account.name, origins=[address], headers=headers, timeout_s=PROBE_S, deadline_s=PROBE_S) as http:
+    async with server_http(account, services, client, address, within_s=PROBE_S) as http:
         try:
             answer = await http.get("/identity")
             return answer.ok and decode_machine_id(answer) == server.machine_id
@@ -215,21 +238,25 @@ class Conversation:
 
     async def run(self) -> Login:
         """From PIN to server. Raises `AuthError`, `UnavailableError`, `ConfigError`, `UsageError`."""
+        url = self._option("url")
+        # Nobody types a PIN for a server that does not answer.
+        machine = await self._machine_at(url) if url else None
         async with self._http:
             token = await self._pin()
-            user = await self._whoami(token)
-            if user.home:
-                token, user = await self._choose_user(token, user)
-            server = await self._choose_server(token)
-        address = self._url() or await find_address(self._account, self._services, self._client, server)
+            token, user = await self._choose_user(token, await self._whoami(token))
+            server = await self._choose_server(token, machine)
+        address = url or await find_address(self._account, self._services, self._client, server)
         await self._prove(address, server)
         chosen = {"client": self._client, "machine": server.machine_id, "server": server.name}
         chosen |= {"user": user.uuid, "name": user.name, "address": address}
+        for name in ("user", "server"):
+            if preset := self._option(name):
+                chosen[f"asked_{name}"] = preset
         self._person.say(f"{user.name} at {server.name}")
         return Login({"access": token, "server": server.token}, chosen, user)
 
-    def _url(self) -> str | None:
-        found = self._account.options.get("url")
+    def _option(self, name: str) -> str | None:
+        found = self._account.options.get(name)
         return found if isinstance(found, str) else None
 
     def _with(self, token: str) -> dict[str, str]:
@@ -271,15 +298,12 @@ class Conversation:
 
     async def _choose_user(self, token: str, own: Account) -> tuple[str, Account]:
         """Whose plays and ratings the account is about. One token is one user: nothing else keeps them apart."""
-        answer = await self._http.get("/api/v2/home/users", headers=self._with(token))
-        judge_tv(answer, self._account.name)
-        users = decode_home(answer)
-        if not users:
-            return token, own
-        preset = self._account.options.get("user")
+        users = await self._home(token) if own.home else []
         choices = [Choice(one.uuid, one.name, "managed" if one.managed else "") for one in users]
+        # Without a home there is nobody else; a file that names somebody else is not met by that.
+        choices = choices or [Choice(own.uuid, own.name)]
         question = "Whose history, ratings and watchlist is this account about?"
-        chosen = self._person.choose("user", question, choices, preset=preset if isinstance(preset, str) else None)
+        chosen = self._person.choose("user", question, choices, preset=self._option("user"))
         if chosen.key == own.uuid:
             return token, own
         user = next(one for one in users if one.uuid == chosen.key)
@@ -288,6 +312,11 @@ class Conversation:
         if found.uuid != user.uuid:
             raise AuthError(f"Plex gave a token of {found.name!r} for {user.name!r}", where=self._account.name)
         return other, found
+
+    async def _home(self, token: str) -> list[HomeUser]:
+        answer = await self._http.get("/api/v2/home/users", headers=self._with(token))
+        judge_tv(answer, self._account.name)
+        return decode_home(answer)
 
     async def _switch(self, token: str, user: HomeUser) -> str:
         params = {}
@@ -305,41 +334,49 @@ class Conversation:
             answer.garbled("it has no token")
         return remember(found)
 
-    async def _choose_server(self, token: str) -> Server:
+    async def _choose_server(self, token: str, machine: str | None) -> Server:
+        """The server to use: the one at the address of the file, whose `machine` id that is, or one to be chosen."""
         servers = await read_servers(self._http, self._account.name, self._with(token))
         if not servers:
             hint = "claim a server for this user, or have its owner share it"
             raise ConfigError("this user has no media server", where=self._account.name, hint=hint)
-        if url := self._url():
-            return await self._server_at(url, servers)
-        preset = self._account.options.get("server")
+        if machine is not None:
+            here = [one for one in servers if one.machine_id == machine]
+            if not here:
+                names = ", ".join(repr(server.name) for server in servers)
+                where, hint = f"accounts.{self._account.name}.url", f"servers of this user: {names}"
+                raise ConfigError("the server there is none that this user may use", where=where, hint=hint)
+            servers = here
         detail = {True: "own", False: "shared"}
         choices = [Choice(one.machine_id, one.name, detail[one.owned]) for one in servers]
-        question = "Which server?"
-        chosen = self._person.choose("server", question, choices, preset=preset if isinstance(preset, str) else None)
+        chosen = self._person.choose("server", "Which server?", choices, preset=self._option("server"))
         return next(one for one in servers if one.machine_id == chosen.key)
 
-    async def _server_at(self, url: str, servers: Sequence[Server]) -> Server:
-        headers = headers_of(self._services, self._client)
-        async with Http(self._account.name, origins=[url], headers=headers) as http:
-            machine = decode_machine_id(await http.get("/identity"))
-        for server in servers:
-            if server.machine_id == machine:
-                return server
-        names = ", ".join(repr(server.name) for server in servers)
-        where, hint = f"accounts.{self._account.name}.url", f"servers of this user: {names}"
-        raise ConfigError("the server there is none that this user may use", where=where, hint=hint)
+    async def _machine_at(self, url: str) -> str:
+        async with server_http(self._account, self._services, self._client, url) as http:
+            answer = await http.get("/identity")
+        judge(answer, self._account.name)
+        return decode_machine_id(answer)
 
     async def _prove(self, address: str, server: Server) -> None:
         """Have the server take the token before anything is stored."""
-        headers = self._with(server.token)
-        async with Http(self._account.name, origins=[address], headers=headers) as http:
+        async with server_http(self._account, self._services, self._client, address, server.token) as http:
             answer = await http.get("/")
         if answer.status == 401:
             raise AuthError(f"the server {server.name!r} does not take its own token", where=self._account.name)
         judge_tv(answer, self._account.name)
         if decode_machine_id(answer) != server.machine_id:
             raise AuthError(f"another server answers at the address of {server.name!r}", where=self._account.name)
+
+
+def differs(account: AccountSpec, chosen: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """What the file asks for and a login is not of: the option, what it says, and what was chosen."""
+    for option, key, name in (("user", "user", "name"), ("server", "machine", "server")):
+        wanted = account.options.get(option)
+        met = (None, chosen.get(key), chosen.get(name), chosen.get(f"asked_{option}"))
+        if wanted not in met:
+            return option, str(wanted), chosen.get(name, "?")
+    return None
 
 
 async def read_servers(http: Http, account: str, headers: Mapping[str, str]) -> list[Server]:

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.http import Bucket, Http
 from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
 from cwsync.provider import Opened, Option, Person, Services
-from cwsync.providers._address import server_url, service_url, trust_of
+from cwsync.providers._address import server_url, service_url
 from cwsync.providers._plexcache import IdCache
 from cwsync.providers._plexcaps import CAPABILITIES
 from cwsync.providers._plexcloud import Watchlist
@@ -29,11 +29,13 @@ from cwsync.providers._plexlogin import (
     Conversation,
     Server,
     decode_account,
+    differs,
     find_address,
     headers_of,
     judge_tv,
     new_client,
     read_servers,
+    server_http,
 )
 from cwsync.providers._plexread import Library, Reading
 from cwsync.providers._plexshelf import KnownRows
@@ -151,6 +153,11 @@ class Plex(Opened):
         if tokens is None:
             hint = f"log in: cwsync auth login {self._account.name}"
             raise AuthError("not logged in", where=self._account.name, hint=hint)
+        if other := differs(self._account, tokens.chosen):
+            option, wanted, found = other
+            hint = f"log in again: cwsync auth login {self._account.name}"
+            where = f"accounts.{self._account.name}.{option}"
+            raise AuthError(f"is {wanted!r}, but the login is of {found!r}", where=where, hint=hint)
         access, token = tokens.secret("access", self._tv), tokens.secrets["server"]
         client, machine = tokens.chosen.get("client", ""), tokens.chosen.get("machine", "")
         cloud = self._cloud_http(client, access)
@@ -212,19 +219,12 @@ class Plex(Opened):
         return decode_machine_id(answer)
 
     def _server_http(self, url: str, client: str, token: str | None = None) -> Http:
-        ca_file, fingerprint = trust_of(self._account)
-        return self._kept(
-            self._account.name,
-            origins=[url],
-            headers=headers_of(self._services, client, token),
-            timeout_s=self._account.timeout.total_seconds(),
-            ca_file=ca_file,
-            fingerprint=fingerprint,
-        )
+        self._clients.append(server_http(self._account, self._services, client, url, token))
+        return self._clients[-1]
 
     def _cloud_http(self, client: str, token: str) -> Http:
         rate = self.cloud_rate_per_s
-        return self._kept(
+        cloud = Http(
             self._account.name,
             origins=[self._tv, self._discover, self._metadata],
             headers=headers_of(self._services, client, token),
@@ -232,11 +232,8 @@ class Plex(Opened):
             read_bucket=Bucket(rate, self.cloud_burst),
             write_bucket=Bucket(rate, self.cloud_burst),
         )
-
-    def _kept(self, *words: Any, **more: Any) -> Http:
-        """A client that is closed, and counted, with all others."""
-        self._clients.append(Http(*words, **more))
-        return self._clients[-1]
+        self._clients.append(cloud)
+        return cloud
 
     def _count(self) -> None:
         self.requests = sum(http.requests for http in self._clients)
