@@ -15,7 +15,7 @@ from cwsync.model import Feature, Item, Kind, external_id
 from simulators.both import Both
 from simulators.library import Library
 from support import world
-from support.httpserver import Server, drop_after, hold
+from support.httpserver import Server, drop_after, hold, status
 from support.plextrakt import House, fill, films, names
 from support.shell import finish, until
 
@@ -138,6 +138,17 @@ def test_an_expired_token_is_renewed_and_a_dead_one_is_said(house: House) -> Non
         assert house.shell("auth login trakt").code == 0
     house.run()
     assert "Film 11" in house.seen[1]
+
+
+def test_a_token_of_plex_that_dies_before_the_first_write_needs_a_login(house: House) -> None:
+    fill(house)
+    house.both.plex.pms.fault(status(401), path="scrobble", times=None)
+    done = house.shell("run --apply --json")
+    assert done.code == 6
+    assert "cwsync auth login plex" in done.out + done.err
+    house.both.plex.pms.clear_faults()
+    house.run()
+    assert house.seen[0] == house.seen[1]
 
 
 def test_how_many_requests_a_large_library_takes(both: Both, tmp_path: Path) -> None:

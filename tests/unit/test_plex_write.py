@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cwsync.errors import UnavailableError
+from cwsync.errors import AuthError, UnavailableError
 from cwsync.model import Change, Entry, ExternalId, Feature, Item, Kind, Outcome, Play, Position, Rated, Receipt, Value
 from simulators.plex import Plex
 from simulators.plexfill import Shelf
@@ -161,14 +161,27 @@ def test_what_cannot_be_read_back_is_in_doubt(plex: Plex, shelf: Shelf) -> None:
 def test_a_token_that_dies_in_the_middle(plex: Plex, shelf: Shelf) -> None:
     plex.pms.fault(status(401), path="scrobble", nth=2, times=None)
     changes = [add(H, world.movie(n), WATCHED) for n in range(1, 6)]
-    outcomes = [receipt.outcome for receipt in write(plex, H, *changes)]
+    receipts = write(plex, H, *changes)
+    outcomes = [receipt.outcome for receipt in receipts]
     assert outcomes.count(Outcome.CONFIRMED) == 1
     assert outcomes.count(Outcome.NOT_SENT) == 4
+    unsent = {(one.code, one.detail) for one in receipts if one.outcome is Outcome.NOT_SENT}
+    assert unsent == {("auth", "the server does not take this token any more")}
 
 
-def test_a_token_that_was_dead_before(plex: Plex, shelf: Shelf) -> None:
-    plex.pms.fault(status(401), path="/library", times=None)
-    assert told(write(plex, H, add(H, world.movie(1), WATCHED))) == [("not_sent", "auth")]
+@pytest.mark.parametrize("path", ["scrobble", "/library"], ids=["writes", "reads"])
+def test_a_token_that_is_dead_before_anything_was_written_needs_a_login(plex: Plex, shelf: Shelf, path: str) -> None:
+    plex.pms.fault(status(401), path=path, times=None)
+    with pytest.raises(AuthError) as caught:
+        write(plex, H, *(add(H, world.movie(n), WATCHED) for n in range(1, 6)))
+    assert caught.value.hint == "log in again: cwsync auth login home (or renew the token in the file)"
+    assert not [one for one in (shelf.row(world.movie(n)) for n in range(1, 6)) if state(plex, one).views]
+
+
+def test_a_server_that_puts_off_every_write_is_asked_later(plex: Plex, shelf: Shelf) -> None:
+    plex.pms.fault(status(429), path="scrobble", times=None)
+    with pytest.raises(UnavailableError):
+        write(plex, H, add(H, world.movie(1), WATCHED))
 
 
 def test_a_server_that_is_away_before_the_first_write(plex: Plex, shelf: Shelf) -> None:

@@ -146,6 +146,12 @@ def decode_sections(answer: Answer) -> list[Section]:
     return found
 
 
+def no_token(account: str) -> AuthError:
+    """The server does not know us."""
+    hint = f"log in again: cwsync auth login {account} (or renew the token in the file)"
+    return AuthError("the server does not take this token", where=account, hint=hint)
+
+
 def judge(answer: Answer, account: str, allowed: Sequence[int] = (200,)) -> None:
     """Raise for a status of the media server that is not `allowed`.
 
@@ -155,8 +161,7 @@ def judge(answer: Answer, account: str, allowed: Sequence[int] = (200,)) -> None
     if answer.status in allowed:
         return
     if answer.status == 401:
-        hint = f"log in again: cwsync auth login {account} (or renew the token in the file)"
-        raise AuthError("the server does not take this token", where=account, hint=hint)
+        raise no_token(account)
     if answer.status == 403:
         hint = "ask the owner of the server to share its libraries with this user"
         raise AuthError(f"this user may not do {answer.call}", where=account, hint=hint)

@@ -23,13 +23,17 @@ from cwsync.http import Answer, Http, LostAnswerError
 from cwsync.model import Change, Feature, Item, Kind, Op, Outcome, Play, Position, Rated, Receipt, Value
 from cwsync.providers._plexfind import Finder, contradict
 from cwsync.providers._plexread import Library
-from cwsync.providers._plexwire import Row, value_of
+from cwsync.providers._plexwire import Row, no_token, value_of
 
 LIBRARY: Final = "com.plexapp.plugins.library"
 AT_ONCE: Final = 6
 # Behind this part of a title the server takes a position for a play.
 PLAYED_PERCENT: Final = 90
 _SAME_MS: Final = 1000
+_WHY: Final[Mapping[str, str]] = {
+    AuthError.code: "the server does not take this token any more",
+    UnavailableError.code: "the server could not be asked",
+}
 _KEY: Final = re.compile("[0-9]{1,18}")
 
 
@@ -72,7 +76,7 @@ async def write_all(
     """Carry out changes of one feature; one receipt each, in order.
 
     `writing` is told the rows that are about to hold something.
-    Raises `UnavailableError` only before the first write.
+    Raises `UnavailableError` and `AuthError` only where nothing was written.
     """
     tasks = [Task(change) for change in changes]
     for task in tasks:
@@ -81,7 +85,7 @@ async def write_all(
     try:
         await _find(finder, _open(tasks))
         await _look(library, _open(tasks))
-    except (AuthError, ConfigError) as error:
+    except ConfigError as error:
         for task in _open(tasks):
             task.end(Outcome.NOT_SENT, error.code, error.message)
     for task in _open(tasks):
@@ -89,6 +93,7 @@ async def write_all(
     writing(row for task in _open(tasks) if task.change.after is not None for row in task.rows.values())
     # Rows with one guid share what was done: the first copy is written, then those that did not follow.
     await _send(library.http, feature, [(task, key) for task in _open(tasks) for key in _first_copies(task, feature)])
+    _stop_unsent(tasks, library.http.account_name)
     await _look_again(library, feature, _open(tasks))
     behind = [(task, key) for task in _open(tasks) for key in _left_behind(task, feature)]
     if behind:
@@ -97,6 +102,16 @@ async def write_all(
     for task in _open(tasks):
         _judge_after(task, feature)
     return [task.receipt for task in tasks if task.receipt is not None]
+
+
+def _stop_unsent(tasks: Sequence[Task], account: str) -> None:
+    """Raise for a server that took nothing of all this, and would take nothing else: that is no matter of a record."""
+    sent = [one for task in tasks for one in task.sent.values()]
+    codes = [code for one, code in sent if one is Sent.NOT_SENT]
+    if codes and all(one in (Sent.NOT_SENT, Sent.GONE) for one, _ in sent):
+        if AuthError.code in codes:
+            raise no_token(account)
+        raise UnavailableError(_WHY[UnavailableError.code], where=account, hint="try again later")
 
 
 def _open(tasks: Sequence[Task]) -> list[Task]:
@@ -294,7 +309,8 @@ def _judge_after(task: Task, feature: Feature) -> None:
     if any(held) or (Sent.DONE in worst and len(worst) > 1):
         return task.end(Outcome.UNKNOWN, "half", "some copies took it and some did not")
     if Sent.NOT_SENT in worst:
-        return task.end(Outcome.NOT_SENT, worst[Sent.NOT_SENT], "not sent")
+        code = worst[Sent.NOT_SENT]
+        return task.end(Outcome.NOT_SENT, code, _WHY.get(code or ""))
     if Sent.GONE in worst or not rows:
         return task.end(Outcome.NOT_FOUND, "gone", "the row is not in the library any more")
     if Sent.REFUSED in worst:
