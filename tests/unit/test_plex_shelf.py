@@ -18,7 +18,7 @@ from simulators.plex import Plex
 from simulators.plexfill import Shelf
 from simulators.plexworld import MOVIE, Title
 from support import world
-from support.httpserver import drop_after, status
+from support.httpserver import Handler, Reply, Request, drop_after, status
 from support.plexhome import Hasty, use
 
 H, R, P = Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS
@@ -107,6 +107,22 @@ def test_a_library_that_is_left_out_was_not_unwatched(plex: Plex, shelf: Shelf, 
     assert has(after, episode)
     assert not has(after, film)
     assert not has(after, shelf.row(world.movie(2)))
+
+
+def test_what_is_watched_again_while_it_is_asked_for_was_not_unwatched(
+    plex: Plex, shelf: Shelf, tmp_path: Path
+) -> None:
+    row = shelf.row(world.movie(1))
+    read(plex, tmp_path)
+    unwatch(plex, row)
+
+    def again(request: Request, handler: Handler) -> Reply:
+        plex.world.scrobble(plex.world.owner, row)
+        return handler(request)
+
+    plex.pms.fault(again, path="/library/metadata/")
+    after = read(plex, tmp_path)
+    assert (has(after, row), knows(after, world.movie(1))) == (False, False)
 
 
 def gone_rating(plex: Plex, row: Title) -> None:
@@ -206,9 +222,12 @@ def test_rows_that_hold_nothing_are_not_asked_for_for_ever(
     monkeypatch.setattr("cwsync.providers._plexshelf.time.time", lambda: now + 59 * DAY_S)
     assert has(read(plex, tmp_path), row)
     monkeypatch.setattr("cwsync.providers._plexshelf.time.time", lambda: now + 61 * DAY_S)
-    assert not has(read(plex, tmp_path), row)
+    late = read(plex, tmp_path)
+    assert not has(late, row)
+    assert not knows(late, world.movie(1))  # or it would be taken for a title that came back, and marked again
     last = read(plex, tmp_path)
     assert not has(last, row)
+    assert not knows(last, world.movie(1))
     assert last.requests == first.requests
 
 

@@ -69,14 +69,11 @@ class KnownRows:
         before, missed = self._held.get(feature, {}), self._empty.get(feature, {})
         asked = sorted((before.keys() | missed.keys()) - held.keys())
         rows = await library.rows([str(key) for key in asked])
+        known = {key: missed.get(key) or (before[key], self._now) for key in asked}
+        recent = {key for key, (_, since) in known.items() if self._now - since < ASKED_S}
         # A row that holds something though no list has it is in none of our libraries: that is no removal either.
-        found = {int(key): row for key, row in rows.items() if value_of(feature, row) is None}
-        known = {key: missed.get(key) or (before[key], self._now) for key in found}
-        empty = {
-            key: (guid, at)
-            for key, (guid, at) in known.items()
-            if guid == found[key].guid_mark and self._now - at < ASKED_S
-        }
+        found = {int(key): row for key, row in rows.items() if value_of(feature, row) is None and int(key) in recent}
+        empty = {key: known[key] for key, row in found.items() if known[key][0] == row.guid_mark}
         if (held, empty) != (before, missed):
             self._held[feature], self._empty[feature] = held, empty
             self._save()
