@@ -18,7 +18,8 @@ from cwsync.providers._mbcalls import AT_ONCE
 from cwsync.providers._mbread import EPISODES, SEASONS, TITLES, Library, shows_of
 from cwsync.providers._mbwire import Row, Show
 
-_LISTS: Final[Mapping[Kind, str]] = {
+# Which list holds the rows of a kind.
+LISTS: Final[Mapping[Kind, str]] = {
     Kind.MOVIE: TITLES,
     Kind.SHOW: TITLES,
     Kind.SEASON: SEASONS,
@@ -64,7 +65,7 @@ class Finder:
     async def find(self, items: Sequence[Item]) -> list[Found]:
         """The rows of each item, in order."""
         for kind in sorted({item.kind for item in items} - self._tables.keys()):
-            types = dict.fromkeys((TITLES, _LISTS[kind]))
+            types = dict.fromkeys((TITLES, LISTS[kind]))
             lists = await together([partial(self._library.listing, one) for one in types], at_once=AT_ONCE)
             rows = [row for row in lists[-1].rows if row.kind is kind]
             self._tables[kind] = Table(rows, shows_of(lists[0]))

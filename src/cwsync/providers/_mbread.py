@@ -64,8 +64,9 @@ class Listing:
 
 @dataclass(slots=True)
 class Reading:
-    """A feature as the library tells it. `doubt` says why something may be missing."""
+    """A feature as the library tells it, and the lists it was read from. `doubt` says why something may be missing."""
 
+    lists: Sequence[tuple[str, Listing]] = ()
     entries: list[Entry] = field(default_factory=list)
     undecoded: list[Undecoded] = field(default_factory=list)
     lingering: list[Undecoded] = field(default_factory=list)
@@ -113,8 +114,8 @@ class Library:
             self._begun("busy", self._scanning)
         found = await together([partial(self.listing, types) for types in LISTS[feature]], at_once=AT_ONCE)
         busy = await self._once("busy", self._scanning) if self._admin else None
-        lists = zip(LISTS[feature], found, strict=True)
-        reading = Reading(requests=sum(listing.requests for types, listing in lists if types in begun))
+        lists = tuple(zip(LISTS[feature], found, strict=True))
+        reading = Reading(lists, requests=sum(listing.requests for types, listing in lists if types in begun))
         shows = shows_of(found[0])
         for listing in found:
             _fill(reading, feature, listing, shows)

@@ -21,7 +21,8 @@ from cwsync.providers._mbcalls import Calls, device_of, new_device, raise_gone
 from cwsync.providers._mbdialect import Dialect
 from cwsync.providers._mbfind import Finder
 from cwsync.providers._mblogin import Conversation, account_id, is_user
-from cwsync.providers._mbread import PAGE, Library
+from cwsync.providers._mbread import PAGE, Library, Listing
+from cwsync.providers._mbshelf import Shelf
 from cwsync.providers._mbwire import Server, User, decode_user, decode_users, plain_id
 from cwsync.providers._mbwrite import Writer
 from cwsync.tokens import Tokens, not_logged_in
@@ -53,6 +54,7 @@ class MediaBrowser(Opened):
         self._calls = Calls(account, services, self.dialect, device_of(account), sleep=self.sleep)
         self._library: Library | None = None
         self._writer: Writer | None = None
+        self._shelf: Shelf | None = None
         self._server: Server | None = None
         self.account_id = ""
         self.requests = 0
@@ -179,7 +181,15 @@ class MediaBrowser(Opened):
             server_now=self._calls.now,
             requests=reading.requests,
             warnings=self._warnings(),
+            shelf=self._shelf_of(reading.lists),
         )
+
+    def _shelf_of(self, lists: Sequence[tuple[str, Listing]]) -> Shelf:
+        """The library behind a feature; behind several features that share their lists, the same."""
+        known = self._shelf
+        if known is None or not known.is_of(lists):
+            known = self._shelf = Shelf(lists)
+        return known
 
     async def apply(self, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
         """Write; one receipt each, in order. Raises `UnavailableError` and `AuthError` only before the first write."""
@@ -191,6 +201,7 @@ class MediaBrowser(Opened):
         finally:
             self._count()
             library.forget()  # what was read is not what is there any more
+            self._shelf = None
 
     async def examine(self) -> Sequence[Finding]:
         """Which server it is, and whether it is one that is known. Asks nothing."""
