@@ -139,7 +139,7 @@ class Emby(MediaBrowser):
 
     def _item(self, request: Request, token: Token) -> Row:
         user = self._user_of(request, token)
-        look = self.look(user, self.query(request), everything=True, listing=False)
+        look = self.look(user, self.query(request), everything=True, listing=False, late=True)
         return row_of(look, self.row(user, request.args["item"]))
 
     # --- writes ---------------------------------------------------------------------------------

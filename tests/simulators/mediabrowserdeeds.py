@@ -18,7 +18,7 @@ class Deeds:
     versions of a title are told as one (Jellyfin from 12).
 
     Listings lag behind the writes of requests by `lag_s` seconds of the clock and by `lag_reads` scans (a
-    scan begins with a page at 0); single rows do not.
+    scan begins with a page at 0); single rows do not, but for as many looks at one as `lag_looks` says.
     """
 
     def __init__(self, now: Callable[[], float], grain: int) -> None:
@@ -32,8 +32,10 @@ class Deeds:
         self.users: dict[str, User] = {}
         self.lag_s = 0.0
         self.lag_reads = 0
+        self.lag_looks = 0
         self.reads = 0
         self._lagging: dict[tuple[str, str], tuple[State, float, int]] = {}
+        self._unseen: dict[tuple[str, str], tuple[State, int]] = {}
 
     def _kept(self, user: User, row: Title) -> State | None:
         if not self.shared:
@@ -87,6 +89,7 @@ class Deeds:
         user.states.clear()
         user.cached.clear()
         self._lagging.clear()
+        self._unseen.clear()
         self.version += 1
 
     def change(self, user: User, row: Title) -> State:
@@ -95,12 +98,27 @@ class Deeds:
         if self.lag_s or self.lag_reads:
             shown, *_ = self._lagging.get((user.id, row.id), (replace(state),))
             self._lagging[user.id, row.id] = (shown, self.now() + self.lag_s, self.reads + self.lag_reads)
+        if self.lag_looks:
+            shown, _ = self._unseen.get((user.id, row.id), (replace(state), 0))
+            self._unseen[user.id, row.id] = (shown, self.lag_looks)
         state.saved = self.now()
         return state
 
+    def looked(self, user: User, row: Title) -> State:
+        """What a look at a single row shows: a few times what was there before the last write (`lag_looks`)."""
+        shown, looks = self._unseen.get((user.id, row.id), (None, 0))
+        if shown is None:
+            return self.read(user, row)
+        if looks > 1:
+            self._unseen[user.id, row.id] = (shown, looks - 1)
+        else:
+            del self._unseen[user.id, row.id]
+        return shown
+
     def settle(self) -> None:
-        """Let every listing show what is there."""
+        """Let every listing and every row show what is there."""
         self._lagging.clear()
+        self._unseen.clear()
         self.version += 1
 
     def begin_read(self) -> None:

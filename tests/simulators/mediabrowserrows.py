@@ -110,7 +110,10 @@ def as_json(value: object) -> str:
 
 @dataclass
 class Look:
-    """Who looks at which rows with which fields, and whether at a listing (which may lag) or at one row."""
+    """Who looks at which rows with which fields, and whether at a listing (which may lag) or at one row.
+
+    `late`: a look at one row may lag, too; what a write answers does not.
+    """
 
     world: World
     dialect: Dialect
@@ -119,6 +122,7 @@ class Look:
     everything: bool = False
     user_data: bool = True
     listing: bool = True
+    late: bool = False
     unplayed: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
@@ -128,7 +132,8 @@ class Look:
     def state(self, row: Title) -> State:
         """What the user did with a row, as it is shown here."""
         assert self.user is not None
-        state = (self.world.listed if self.listing else self.world.read)(self.user, row)
+        single = self.world.looked if self.late else self.world.read
+        state = (self.world.listed if self.listing else single)(self.user, row)
         return self.world.joins(self.user, row, state) if row.versions > 1 else state
 
     def count(self, row: Title) -> tuple[int, int]:

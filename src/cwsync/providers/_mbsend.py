@@ -1,8 +1,9 @@
 """One write to one row of Jellyfin or Emby, and the proof of it.
 
-A locked database (status 500) is waited out where sending twice is the same as once. Whatever else
-happens, the row itself is looked at before anything is said of it: Jellyfin shows it in its answer,
-Emby and a lost answer make it a read of that row alone, because lists may lag behind.
+A locked database (status 500) and a server that is starting (503) are waited out. What sending twice would
+double is sent again only where the row, looked at after the wait, holds exactly what it held before. Whatever
+else happens, the row itself is looked at before anything is said of it: Jellyfin shows it in its answer, Emby
+and a lost answer make it a read of that row alone, because lists lag behind more than rows do.
 
 Source: Jellyfin's server 10.10.7 to 12.0-rc5 and issues 15057, 15166 (locked database) and 15795
 (a mark that is answered well and not kept); issue 168 of scrob (Emby replaces everything); checked 2026-11-21.
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
-from cwsync.errors import AuthError, UnavailableError
+from cwsync.errors import AuthError, CwsyncError, UnavailableError
 from cwsync.http import Answer, LostAnswerError
 from cwsync.model import Feature, Play, Position, Rated, Value
 from cwsync.providers._mbcalls import WAITS_S, nobody
@@ -25,6 +26,8 @@ from cwsync.providers._mbvalues import value_of
 from cwsync.providers._mbwire import Row, RowError, State, decode_state
 
 _SAME_MS = 1000
+# An Emby whose single rows lag, too, is looked at again after these. Source: CrossWatch (checked 2026-11-21).
+_GLANCES_S = (0.15, 0.15, 0.15)
 
 
 class Sent(Enum):
@@ -37,15 +40,20 @@ class Sent(Enum):
     GONE = auto()
     MOVED = auto()
     UNSEEN = auto()  # sent, and then the row could not be read
+    UNSHOWN = auto()  # answered well, but the row does not show it (yet)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one write. `state` is what the row holds now, where that was seen."""
+    """What became of one write. `state` is what the row holds now, where that was seen.
+
+    `error` is why a write was not sent, where that would stop others as well.
+    """
 
     sent: Sent
     why: str | None = None
     state: State | None = None
+    error: CwsyncError | None = None
 
 
 class Sender:
@@ -78,16 +86,31 @@ class Sender:
             try:
                 answer = await self._write(call, body)
             except LostAnswerError as error:
-                if error.status != 500 or not call.idempotent or not waits:
-                    return await self._seen(Result(Sent.LOST, error.message), None, row.key)
+                if not waits or not _passes(error.status, call):
+                    return await self._seen(Result(Sent.LOST, error.message), None, feature, after, row)
                 if await self._is_gone(row.key):
                     return Result(Sent.GONE)
                 await self._calls.sleep(waits.pop(0))
+                if not call.idempotent and (stirred := await self._stirred(error.message, row)) is not None:
+                    return stirred
             except UnavailableError as error:
-                return Result(Sent.NOT_SENT, error.code)
+                return _not_sent(error)
             else:
-                found = judge(answer)
-                return await self._seen(found, answer, row.key) if found.sent is Sent.DONE else found
+                found = self._judged(answer)
+                return await self._seen(found, answer, feature, after, row) if found.sent is Sent.DONE else found
+
+    async def _stirred(self, why: str, row: Row) -> Result | None:
+        """Of a row that was not written, it seems: what became of it; None when it holds what it held before.
+
+        The whole of it, count and date included: nothing less shows that the write did not happen.
+        """
+        try:
+            now = await self._library.state(row.key)
+        except (UnavailableError, AuthError) as error:
+            return Result(Sent.UNSEEN, f"{why}, and not seen: {error.message}")
+        if now is None:
+            return Result(Sent.GONE)
+        return None if now[0] == row.state else Result(Sent.LOST, why, now[0])
 
     async def _merged(self, feature: Feature, after: Value | None, call: Call, row: Row) -> Mapping[str, Any] | Result:
         """What the row holds now with the change laid over it; or why that is not sent."""
@@ -126,31 +149,65 @@ class Sender:
         except (UnavailableError, AuthError):
             return False
 
-    async def _seen(self, found: Result, answer: Answer | None, key: str) -> Result:
+    async def _seen(
+        self, found: Result, answer: Answer | None, feature: Feature, after: Value | None, row: Row
+    ) -> Result:
         """The same with what the row holds now."""
-        if answer is not None and answer.body and self._calls.dialect.answers_prove:
+        if answer is not None and answer.body.strip():
             try:
-                return replace(found, state=decode_state(answer.items(dict)))
+                told = answer.items(dict)  # a page of a proxy is no answer of the server
+                if self._calls.dialect.answers_prove:
+                    return replace(found, state=decode_state(told))
             except (LostAnswerError, RowError):
                 found = Result(Sent.LOST, f"{answer.call} was answered with something else than expected")
-        try:
-            now = await self._library.state(key)
-        except (UnavailableError, AuthError) as error:
-            return Result(Sent.UNSEEN, f"sent, but not seen: {error.message}")
-        return Result(Sent.GONE) if now is None else replace(found, state=now[0])
+        glances = list(_GLANCES_S)
+        while True:
+            try:
+                now = await self._library.state(row.key)
+            except (UnavailableError, AuthError) as error:
+                return Result(Sent.UNSEEN, f"sent, but not seen: {error.message}")
+            if now is None:
+                return Result(Sent.GONE)
+            found = replace(found, state=now[0])
+            if reached(value_of(feature, replace(row, state=now[0])), after):
+                return found
+            if not glances:
+                return found if found.sent is not Sent.DONE or _is_known_to_drop(feature) else _unshown(found)
+            await self._calls.sleep(glances.pop(0))
+
+    def _judged(self, answer: Answer) -> Result:
+        """What the status of a write says."""
+        if answer.ok:
+            return Result(Sent.DONE)
+        if nobody(answer):
+            return Result(Sent.GONE)
+        if answer.status in (401, 429):
+            try:
+                self._calls.judge(answer)
+            except (AuthError, UnavailableError) as error:
+                return _not_sent(error)
+        return Result(Sent.REFUSED, "forbidden" if answer.status == 403 else f"status-{answer.status}")
 
 
-def judge(answer: Answer) -> Result:
-    """What the status of a write says."""
-    if answer.ok:
-        return Result(Sent.DONE)
-    if answer.status == 401:
-        return Result(Sent.NOT_SENT, AuthError.code)
-    if nobody(answer):
-        return Result(Sent.GONE)
-    if answer.status == 429:
-        return Result(Sent.NOT_SENT, UnavailableError.code)
-    return Result(Sent.REFUSED, "forbidden" if answer.status == 403 else f"status-{answer.status}")
+def _not_sent(error: CwsyncError) -> Result:
+    return Result(Sent.NOT_SENT, error.code, error=error)
+
+
+def _unshown(found: Result) -> Result:
+    return replace(found, sent=Sent.UNSHOWN, why="the server took it, and the row does not show it yet")
+
+
+def _is_known_to_drop(feature: Feature) -> bool:
+    """Whether what does not show was not kept rather than late: no live Emby is known to keep ratings."""
+    return feature is Feature.RATINGS
+
+
+def _passes(status: int | None, call: Call) -> bool:
+    """Whether a failure goes by: a locked database, or a server that is starting.
+
+    What may be repeated as it is was repeated by then while the server was starting.
+    """
+    return status == 500 or (status == 503 and (call.merge or not call.idempotent))
 
 
 def _holds(found: Result, feature: Feature, row: Row) -> bool:

@@ -85,6 +85,7 @@ class Writer:
         await self._carry_out(feature, _open(tasks))
         gone = [task for task in _open(tasks) if any(one.sent is Sent.GONE for one in task.sent.values())]
         await self._once_more(feature, gone)
+        _raise_where_nothing_left(tasks)
         for task in _open(tasks):
             judge_after(task, feature)
         return [task.receipt for task in tasks if task.receipt is not None]
@@ -210,6 +211,14 @@ def _open(tasks: Sequence[Task]) -> list[Task]:
     return [task for task in tasks if task.receipt is None]
 
 
+def _raise_where_nothing_left(tasks: Sequence[Task]) -> None:
+    """Raise where nothing at all was written, because the server does not know us or asks to slow down."""
+    results = [result for task in tasks for result in task.sent.values()]
+    error = next((result.error for result in results if result.error is not None), None)
+    if error is not None and all(result.sent is Sent.NOT_SENT for result in results):
+        raise error
+
+
 def _whole_file(tasks: list[Task], row: Row, feature: Feature) -> list[Task]:
     """The changes that one write to `row` carries out. A file of several episodes is written only for all of them."""
     if row.last is None:
@@ -286,9 +295,9 @@ def judge_after(task: Task, feature: Feature) -> None:
     if task.keys and all(held):
         return task.end(Outcome.CONFIRMED)
     worst = {result.sent: result.why for result in task.sent.values()}
-    for sent in (Sent.UNSEEN, Sent.LOST):
+    for sent, code in ((Sent.UNSEEN, "lost-answer"), (Sent.LOST, "lost-answer"), (Sent.UNSHOWN, "not-shown")):
         if sent in worst:
-            return task.end(Outcome.UNKNOWN, "lost-answer", worst[sent])
+            return task.end(Outcome.UNKNOWN, code, worst[sent])
     if any(held) or (Sent.DONE in worst and len(worst) > 1):
         return task.end(Outcome.UNKNOWN, "half", "some copies took it and some did not")
     if Sent.NOT_SENT in worst:
