@@ -125,7 +125,7 @@ def test_a_title_that_is_begun_again_at_jellyfin_stays_watched_at_emby(house: Ho
     assert "Film 1" in house.seen()[1]
     # Stopped in the middle: a title that was seen once, and a position in it, which a played row has no place for.
     jellyfin.server.world.stop(jellyfin.user, row, row.runtime // 2)
-    stopped = house.run(code=3)
+    stopped = house.run()
     assert counts(stopped)["history"] == (0, 0, 0)
     assert outcomes(stopped) == {"Film 1": "rejected"}
     house.still(2)
@@ -137,6 +137,59 @@ def test_a_title_that_is_begun_again_at_jellyfin_stays_watched_at_emby(house: Ho
     assert counts(house.run())["history"] == REMOVED
     assert "Film 1" not in house.seen()[1]
     assert emby.state(world.movie(1)).count == 0
+
+
+def test_a_film_that_is_begun_here_and_watched_there_is_no_failed_run(tmp_path: Path) -> None:
+    with services("jellyfin", "emby") as sides:
+        house = House(*sides, tmp_path, features=("history", "progress"))
+        jellyfin, emby = sides
+        house.hold(emby, Feature.HISTORY, *films(1))
+        house.hold(jellyfin, Feature.PROGRESS, *films(1))
+        assert house.run()["exit_code"] == 0
+        assert house.seen() == (names(1),) * 2
+        house.still(2)
+        house.hold(jellyfin, Feature.HISTORY, *films(2))
+        house.hold(emby, Feature.PROGRESS, *films(2))
+        pair = house.run()
+        assert {one["outcome"] for one in pair["changes"] if one["feature"] == "progress"} <= {"rejected", "already"}
+        assert pair["features"]["progress"]["failed"] == 0
+        assert house.seen() == (names(1, 2),) * 2
+        house.still(2)
+
+
+@pytest.mark.parametrize("there", [0, 1], ids=["jellyfin", "emby"])
+def test_a_film_that_is_begun_on_both_sides_and_finished_on_one_is_no_failed_run(house: House, there: int) -> None:
+    house.run()
+    side = house.sides[there]
+    row = side.row(world.movie(10))
+    side.server.world.play(side.user, row)
+    pair = house.run()
+    assert counts(pair)["history"] == ADDED
+    assert outcomes({"changes": [one for one in pair["changes"] if one["feature"] == "progress"]}) == {
+        "Film 10": "already"
+    }
+    assert all("Film 10" in titles for titles in house.seen())
+    assert house.held(Feature.PROGRESS) == ({"Film 11": 1_440_000},) * 2
+    house.still(2)
+
+
+def test_files_of_two_episodes_are_not_parted_by_the_end_of_a_batch(tmp_path: Path) -> None:
+    with services("jellyfin", "emby") as sides:
+        house = House(*sides, tmp_path)
+        jellyfin, emby = sides
+        season = [world.episode(1, 2, number) for number in range(1, 106)]
+        for side in sides:
+            for item in season:
+                side.know(item)
+        for number in range(2, 105, 2):  # 2 and 3, 4 and 5 ...
+            jellyfin.server.world.remove(jellyfin.row(season[number]))
+            jellyfin.row(season[number - 1]).index_end = number + 1
+        house.hold(emby, Feature.HISTORY, *season)
+        pair = house.run()
+        assert len(pair["changes"]) == 105
+        assert set(outcomes(pair).values()) == {"confirmed"}
+        assert len(house.seen()[0]) == 105 - 52
+        house.still(2)
 
 
 def test_writes_that_show_late_are_not_sent_again_and_take_nothing_away(tmp_path: Path) -> None:

@@ -92,3 +92,18 @@ def test_a_library_that_was_built_anew_is_linked_anew(house: House) -> None:
     pair = house.shell("run --apply --json").pair
     assert outcomes(pair) == {"Film 2": "confirmed", "Film 13": "confirmed"}
     assert house.seen()[1] == names(*WITH_IDS, 3, 6, 13) - names(2)
+
+
+def test_a_film_that_is_begun_again_at_plex_is_no_failed_run(tmp_path: Path) -> None:
+    """Its position has no place in a title that is watched; that is said, and tried again later."""
+    with services("plex", "jellyfin") as (plex, jellyfin):
+        house = House(plex, jellyfin, tmp_path, "one-way", FEATURES)
+        house.hold(plex, Feature.HISTORY, *films(1, 2))
+        house.run()
+        house.hold(plex, Feature.PROGRESS, *films(1))
+        pair = house.run()
+        assert outcomes(pair) == {"Film 1": "rejected"}
+        assert pair["features"]["progress"]["failed"] == 0
+        house.still(2)
+        assert reasons(house.run("plan"), "skips")["Film 1"].startswith("parked: ")
+        assert jellyfin.state(world.movie(1)).position == 0

@@ -299,7 +299,9 @@ def test_positions_that_cannot_be(server: MediaBrowser, shelf: Shelf) -> None:
     shelf.hold(server.world.owner, [Entry(world.movie(2), Play(None))])
     far = add(PROGRESS, Position(5_999_500, 6_000_000))
     watched = add(PROGRESS, Position(600_000, 6_000_000), world.movie(2))
-    assert outcome(server, far, watched) == [(Outcome.REJECTED, "too-far"), (Outcome.REJECTED, "watched")]
+    made = receipts(server, far, watched)
+    assert [(one.outcome, one.code) for one in made] == [(Outcome.REJECTED, "too-far"), (Outcome.REJECTED, "watched")]
+    assert [one.needless for one in made] == [False, True]
     assert sent(server) == []
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 from cwsync.engine.fastpath import honest_stamp
 from cwsync.engine.options import OnProgress, Progress
@@ -30,6 +31,17 @@ class Carried:
     error: CwsyncError | None = None
 
 
+@runtime_checkable
+class Binds(Protocol):
+    """What a provider offers, beside `Provider`, that carries out several changes by one write, or none of them."""
+
+    async def bound(self, feature: Feature, changes: Sequence[Change]) -> Sequence[str | None]:
+        """For each change a name: those that share one belong into one `apply`. None stands for itself alone.
+
+        Raises `UnavailableError`, `AuthError`.
+        """
+
+
 @dataclass(slots=True)
 class Carrier:
     """One run's writes. `now` tells the time; `stop` says whether someone asked us to end."""
@@ -47,13 +59,16 @@ class Carrier:
     async def carry(self, plan: FeaturePlan) -> Carried:
         """Write one feature's changes. Errors end the writing, never the accounting."""
         done = Carried()
-        moved = set() if self.halted or not plan.changes else await self._fence(plan)
+        seen = _Fenced() if self.halted or not plan.changes else await self._fence(plan)
         for change in plan.changes:
-            if id(change) in moved:
+            if id(change) in seen.done:
+                done.receipts.append(Receipt(change, Outcome.ALREADY, native_key=change.native_key))
+            elif id(change) in seen.moved:
                 done.receipts.append(_unsent(change, "moved", "changed since it was read"))
-        ready = [change for change in plan.changes if id(change) not in moved]
+        ready = [change for change in plan.changes if id(change) not in seen.moved | seen.done]
+        done.at = self.now() if seen.done else None
         total, left = len(ready), Counter(change.key for change in plan.changes)
-        for batch in _batches(ready, self.sides, plan.feature):
+        for batch in _batches(ready, self.sides, plan.feature, await self._bonds(plan.feature, ready)):
             if self.halted or self.stop.asked:
                 code = "stopped" if self.halted is None else self.halted.code
                 done.receipts += [_unsent(change, code, "not sent") for change in batch]
@@ -65,25 +80,40 @@ class Carrier:
         done.error = self.halted
         return done
 
-    async def _fence(self, plan: FeaturePlan) -> set[int]:
-        """The changes (by identity) whose record moved between the read and now; they wait for the next run."""
+    async def _bonds(self, feature: Feature, ready: Sequence[Change]) -> dict[int, str]:
+        """What belongs together: the names that providers give to changes, by the identity of a change."""
+        bonds: dict[int, str] = {}
+        for side in Side:
+            provider, own = self.sides[side], [change for change in ready if change.side is side]
+            if self.halted or not own or not isinstance(provider, Binds):
+                continue
+            try:
+                names = await provider.bound(feature, own)
+            except CwsyncError as error:
+                self.halted = error
+                return {}
+            bonds |= {id(change): name for change, name in zip(own, names, strict=True) if name is not None}
+        return bonds
+
+    async def _fence(self, plan: FeaturePlan) -> _Fenced:
+        """What became of records between the read and now: those that moved wait for the next run."""
         snapshots = self.snapshots[plan.feature]
         try:
             stamps = await watermarks(self.sides, plan.feature)
-            moved: set[int] = set()
+            found = _Fenced()
             for side in Side:
                 seen = snapshots[side].watermark
                 known = seen is not None and stamps[side] is not None
                 if known and stamps[side] != seen:
-                    return {id(change) for change in plan.changes}
+                    return _Fenced({id(change) for change in plan.changes})
                 sure = known and honest_stamp(self.sides[side].capabilities, plan.feature)
-                moved |= await self._point_read(plan, side, sure=sure)
+                await self._point_read(plan, side, found, sure=sure)
         except CwsyncError as error:
             self.halted = error
-            return set()
-        return moved
+            return _Fenced()
+        return found
 
-    async def _point_read(self, plan: FeaturePlan, side: Side, *, sure: bool) -> set[int]:
+    async def _point_read(self, plan: FeaturePlan, side: Side, found: _Fenced, *, sure: bool) -> None:
         """Read once more what must not have moved on `side`: all of it, or, where a stamp is `sure`, what was lost.
 
         That is what is about to be overwritten or removed there, what would be there twice if someone
@@ -98,10 +128,12 @@ class Carrier:
             again = [c for c in here if c.op is Op.ADD and (plan.first_run or c.reason.startswith(DRIFT))]
             here, gone = again, []
         if not here and not gone:
-            return set()
-        found = _Rows(await self.sides[side].fetch(plan.feature), caps.precision_s)
-        moved = {id(change) for change in here if not found.hold(change)}
-        return moved | {id(change) for change in gone if change.origin is None and found.any(change)}
+            return
+        rows = _Rows(await self.sides[side].fetch(plan.feature), caps.precision_s)
+        found.done |= {id(change) for change in here if change.op is Op.REMOVE and rows.lack(change)}
+        found.moved |= {id(change) for change in here if id(change) not in found.done and not rows.hold(change)}
+        found.moved |= {id(change) for change in gone if change.origin is None and rows.any(change)}
+        found.done -= found.moved
 
     async def _stamp(self, provider: Provider, feature: Feature) -> str | None:
         """The stamp after a write, where it can prove something: that a later batch, which was cut, never landed.
@@ -140,11 +172,20 @@ class Carrier:
         done.doubts += [Doubt(receipt.change, at) for receipt in receipts if receipt.outcome is Outcome.UNKNOWN]
 
 
+@dataclass(slots=True)
+class _Fenced:
+    """Changes, by identity: whose record is not what the plan saw, and what was done by then without us."""
+
+    moved: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
+
+
 class _Rows:
     """The rows of a second look at one side, by native key and by id."""
 
     def __init__(self, snapshot: Snapshot, precision_s: int) -> None:
         self._rows: dict[str, list[Entry]] = {}
+        self._complete = snapshot.complete and not snapshot.lingering
         self._precision_s = max(precision_s, 1)
         for entry in snapshot.entries:
             names = (*entry.item.tokens(), *([f"native {entry.native_key}"] if entry.native_key is not None else []))
@@ -159,6 +200,10 @@ class _Rows:
         """Whether the record of a change is there at all; of a single play: whether that play is."""
         rows = [entry for name in change.item.tokens() for entry in self._rows.get(name, ())]
         return any(self._is_play(entry, change.before) for entry in rows) if "@" in change.key else bool(rows)
+
+    def lack(self, change: Change) -> bool:
+        """Whether it is certain that nothing of what is to be removed is there any more."""
+        return self._complete and not self._of(change) and not self.any(change)
 
     def hold(self, change: Change) -> bool:
         """Whether a change still finds what it expects: the value to overwrite, or nothing to be in its way."""
@@ -185,14 +230,28 @@ def _unsent(change: Change, code: str, detail: str) -> Receipt:
     return Receipt(change, Outcome.NOT_SENT, code, detail=detail, moved=code == "moved")
 
 
-def _batches(changes: Sequence[Change], sides: Sides, feature: Feature) -> Iterator[list[Change]]:
-    """Runs of changes of one sort on one side, no longer than the provider takes at once."""
+def _batches(
+    changes: Sequence[Change], sides: Sides, feature: Feature, bonds: Mapping[int, str]
+) -> Iterator[list[Change]]:
+    """Runs of changes of one sort on one side, no longer than the provider takes at once; what is bound stays whole."""
     batch: list[Change] = []
-    for change in changes:
-        size = max(1, sides[change.side].capabilities.of(feature).batch)
-        if batch and (len(batch) >= size or batch[0].side is not change.side or batch[0].op is not change.op):
+    for unit in _units(changes, bonds):
+        first = unit[0]
+        size = max(1, sides[first.side].capabilities.of(feature).batch)
+        full = len(batch) + len(unit) > size
+        if batch and (full or batch[0].side is not first.side or batch[0].op is not first.op):
             yield batch
             batch = []
-        batch.append(change)
+        batch += unit
     if batch:
         yield batch
+
+
+def _units(changes: Sequence[Change], bonds: Mapping[int, str]) -> Iterable[list[Change]]:
+    """Changes, in order; those of one sort that are bound together where the first of them stands."""
+    units: dict[object, list[Change]] = {}
+    for change in changes:
+        name = bonds.get(id(change))
+        bond = id(change) if name is None else (change.side, change.op, name)
+        units.setdefault(bond, []).append(change)
+    return units.values()

@@ -21,6 +21,7 @@ from cwsync.model import (
     PairReport,
     PairSpec,
     Plays,
+    Receipt,
     Side,
     SideReport,
     Snapshot,
@@ -141,7 +142,7 @@ def pair_report(parts: RunParts) -> PairReport:
         mode=parts.pair.mode,
         source=parts.pair.source.name,
         target=parts.pair.target.name,
-        exit_code=_exit(parts, changes, (*conflicts, *holds, *skips), guards),
+        exit_code=_exit(parts, (*conflicts, *holds, *skips), guards),
         digest=parts.digest,
         first_run=any(plan.first_run and plan.union is None for plan in plans),
         error=parts.errors[0] if parts.errors else None,
@@ -160,8 +161,7 @@ def pair_report(parts: RunParts) -> PairReport:
 def _with_counts(report: FeatureReport, plan: FeaturePlan | None, carried: Carried | None) -> FeatureReport:
     if plan is None:
         return report
-    outcomes = [receipt.outcome for receipt in carried.receipts] if carried else []
-    good = sum(1 for outcome in outcomes if outcome in _GOOD)
+    receipts = carried.receipts if carried else []
     return replace(
         report,
         add=plan.count(Op.ADD),
@@ -172,8 +172,8 @@ def _with_counts(report: FeatureReport, plan: FeaturePlan | None, carried: Carri
         skip=len(plan.skips),
         same=plan.counts.get(Class.SAME, 0),
         adopt=plan.counts.get(Class.ADOPT, 0),
-        confirmed=good,
-        failed=len(outcomes) - good,
+        confirmed=sum(1 for receipt in receipts if receipt.outcome in _GOOD),
+        failed=sum(1 for receipt in receipts if _failed(receipt)),
     )
 
 
@@ -188,11 +188,15 @@ def _changes(plan: FeaturePlan, carried: Carried | None) -> list[ChangeReport]:
     return found
 
 
-def _exit(parts: RunParts, changes: Sequence[ChangeReport], notes: Sequence[Note], guards: Sequence[Guard]) -> int:
+def _failed(receipt: Receipt) -> bool:
+    return receipt.outcome not in _GOOD and not receipt.needless
+
+
+def _exit(parts: RunParts, notes: Sequence[Note], guards: Sequence[Guard]) -> int:
     codes = [error.exit_code for error in parts.errors]
     if guards:
         codes.append(Exit.GUARD)
-    failed = any(change.outcome is not None and change.outcome not in _GOOD for change in changes)
+    failed = any(_failed(receipt) for done in parts.done.values() for receipt in done.receipts)
     if failed or parts.unread or any(note.undecided for note in notes):
         codes.append(Exit.PARTIAL)
     return worst([int(code) for code in codes])

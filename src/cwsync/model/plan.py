@@ -122,7 +122,8 @@ class Receipt:
     """The provider's answer for one change.
 
     `native_key` is the row the write made or touched. `code` and `detail` say why not. `moved`
-    says that the row was no longer what the plan had seen, so nothing was written.
+    says that the row was no longer what the plan had seen, so nothing was written. `needless` says
+    that what was refused has no place there and is no failure: a position in a title that is watched.
     """
 
     change: Change
@@ -131,6 +132,7 @@ class Receipt:
     native_key: str | None = None
     detail: str | None = None
     moved: bool = False
+    needless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

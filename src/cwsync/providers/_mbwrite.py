@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
-from cwsync.model import Change, Feature, Item, Op, Outcome, Position, Receipt, Value
+from cwsync.model import Change, Feature, Item, Kind, Op, Outcome, Position, Receipt, Value
 from cwsync.providers._mbfind import Finder, is_title
 from cwsync.providers._mbread import Library
 from cwsync.providers._mbsend import Result, Sender, Sent, reached
@@ -38,10 +38,18 @@ class Task:
     sent: dict[str, Result] = field(default_factory=dict)
     receipt: Receipt | None = None
 
-    def end(self, outcome: Outcome, code: str | None = None, detail: str | None = None, *, moved: bool = False) -> None:
+    def end(
+        self,
+        outcome: Outcome,
+        code: str | None = None,
+        detail: str | None = None,
+        *,
+        moved: bool = False,
+        needless: bool = False,
+    ) -> None:
         """Answer for it, once."""
         if self.receipt is None:
-            self.receipt = Receipt(self.change, outcome, code, self._native_key(), detail, moved)
+            self.receipt = Receipt(self.change, outcome, code, self._native_key(), detail, moved, needless)
 
     def _native_key(self) -> str | None:
         """The name that the record has when it is read."""
@@ -89,6 +97,21 @@ class Writer:
         for task in _open(tasks):
             judge_after(task, feature)
         return [task.receipt for task in tasks if task.receipt is not None]
+
+    async def bound(self, feature: Feature, changes: Sequence[Change]) -> list[str | None]:
+        """Which changes go into one file of several episodes, by its name. Raises `UnavailableError`, `AuthError`."""
+        files = [(change.native_key or "").partition("#") for change in changes]
+        names = [key if several else None for key, several, _ in files]
+        if feature is not Feature.HISTORY:
+            return names
+        loose = [n for n, one in enumerate(changes) if one.native_key is None and one.item.kind is Kind.EPISODE]
+        try:
+            found = await self._finder.find([changes[n].item for n in loose])
+        except ConfigError:
+            return names  # it is said where the changes are written
+        for n, one in zip(loose, found, strict=True):
+            names[n] = next((key for key in one.keys if self._finder.holds_several(Kind.EPISODE, key)), None)
+        return names
 
     async def _once_more(self, feature: Feature, tasks: Sequence[Task]) -> None:
         """Rows that went between the look and the write are looked for anew, once."""
@@ -267,7 +290,8 @@ def _judge_position(task: Task, playing: frozenset[str]) -> None:
         return None
     for row in task.rows.values():
         if row.state.played:
-            return task.end(Outcome.REJECTED, "watched", "it is marked as watched, so a position in it is nobody's")
+            why = "it is marked as watched, so a position in it is nobody's"
+            return task.end(Outcome.REJECTED, "watched", why, needless=True)
         if row.duration_ms is not None and after.ms > row.duration_ms - _TAIL_MS:
             return task.end(Outcome.REJECTED, "too-far", "the title is not that long")
     return None

@@ -203,6 +203,14 @@ class MediaBrowser(Opened):
             library.forget()  # what was read is not what is there any more
             self._shelf = None
 
+    async def bound(self, feature: Feature, changes: Sequence[Change]) -> list[str | None]:
+        """Which changes one write carries out: those of the episodes in one file. Raises as `fetch` does."""
+        _, writer = self._opened(feature)
+        try:
+            return await writer.bound(feature, changes)
+        finally:
+            self._count()
+
     async def examine(self) -> Sequence[Finding]:
         """Which server it is, and whether it is one that is known. Asks nothing."""
         server = self._server
