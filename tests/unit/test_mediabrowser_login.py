@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cwsync.errors import AuthError, ConfigError, CwsyncError, UnavailableError
-from cwsync.model import AccountSpec, Feature
+from cwsync.model import AccountSpec, Feature, SecretRef
 from cwsync.provider import Services
 from cwsync.redaction import redact_known
 from cwsync.tokens import Refresher, Tokens
@@ -148,6 +150,25 @@ def test_a_server_that_shows_no_users(jellyfin: Jellyfin) -> None:
     assert "accounts.home.user" in str(caught.value.hint)
 
 
+def test_the_id_of_a_user_who_is_not_shown_is_no_name_to_log_in_with(server: MediaBrowser) -> None:
+    """A right password was called wrong: it went to the server with the id in place of the name."""
+    server.world.owner.hidden = True
+    with pytest.raises(ConfigError, match="goes with a name") as caught:
+        login(server, Someone(pin=PASSWORD), user=server.world.owner.id)
+    assert "accounts.home.user" in str(caught.value.hint)
+    assert tries(server) == []
+    server.world.owner.hidden = False
+    assert login(server, Someone(pin=PASSWORD), user=server.world.owner.id).chosen["name"] == "Owner"
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_proxy_that_wants_a_login_of_its_own_says_nothing_of_our_token(server: MediaBrowser, code: int) -> None:
+    server.fault(status(code), path="(?i)/system/info/public", times=None)
+    with pytest.raises(UnavailableError, match="no token was sent") as caught:
+        login(server, Someone(pin=PASSWORD), user="Owner")
+    assert "in front of the server" in str(caught.value.hint)
+
+
 def test_a_user_without_a_password_is_not_asked_for_one(server: MediaBrowser) -> None:
     kim = server.world.add_user("Kim")
     kim.hidden = False
@@ -263,3 +284,39 @@ def test_a_server_that_cannot_be_reached() -> None:
         pass
     with pytest.raises(UnavailableError):
         login(gone, Someone(pin=PASSWORD), user="Owner")
+
+
+# --- a token of the file --------------------------------------------------------------------------------
+
+
+def device(server: MediaBrowser, **folders: Any) -> str:
+    """The name of the device that a run with a token of the file says it is."""
+    told: set[str] = set()
+    server.watch = lambda request, _: told.update(re.findall('DeviceId="([^"]*)"', request.headers["authorization"]))
+    account = replace(spec(server, user="Owner"), secrets={"token": SecretRef("env", "T")})
+
+    async def session() -> None:
+        async with kind(server)(account, Services(secret=lambda _: server.key, **folders)):
+            pass
+
+    asyncio.run(session())
+    (found,) = told
+    return found
+
+
+def test_two_installations_with_accounts_of_one_name_are_two_devices(server: MediaBrowser, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    first, second = (device(server, memory_dir=folder, memory_seen=folder) for folder in (one, other))
+    assert first != second
+    assert device(server, memory_dir=one, memory_seen=one) == first
+    assert device(server, memory_seen=one) == first
+    (kept,) = one.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_bytes(b"nothing that we wrote")
+    assert device(server, memory_dir=one, memory_seen=one) not in (first, second)
+
+
+def test_a_dry_run_makes_no_name_for_the_installation(server: MediaBrowser, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert device(server, memory_seen=nowhere) == device(server)
+    assert not nowhere.exists()

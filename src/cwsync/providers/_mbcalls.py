@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NoReturn
 from urllib.parse import quote
 
+from cwsync import files
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.http import Answer, Http
 from cwsync.http.answer import http_date
@@ -32,6 +34,8 @@ _EXAMPLE: Final = "http://192.168.1.10:8096"
 AT_ONCE: Final = 4
 # A server whose database is locked (status 500) is asked again after these.
 WAITS_S: Final = (1.0, 2.0, 4.0)
+_INSTALLATION: Final = "media-servers.id"
+_INSTALLED: Final = re.compile(rb"[0-9a-f]{32}")
 # Emby answers like that for a row that is not there any more. Source: CrossWatch issue 896 (checked 2026-11-21).
 _NOBODY: Final = b"Object reference not set"
 
@@ -51,9 +55,24 @@ def new_device() -> str:
     return f"cwsync-{secrets.token_hex(12)}"
 
 
-def device_of(account: AccountSpec) -> str:
-    """The name for an account whose token comes from the file: nothing was logged in, so nothing depends on it."""
-    return f"cwsync-{hashlib.sha256(account.name.encode()).hexdigest()[:24]}"
+def device_of(account: AccountSpec, services: Services) -> str:
+    """The name for an account whose token comes from the file: its own on every installation, the same in every run.
+
+    A dry run before the first run that writes has no installation to name yet, and makes none.
+    """
+    return f"cwsync-{hashlib.sha256(f'{_installation(services)}{account.name}'.encode()).hexdigest()[:24]}"
+
+
+def _installation(services: Services) -> str:
+    """What tells this installation from all others; made by the first run that may write."""
+    seen = services.memory_dir or services.memory_seen
+    known = (seen and files.read_file(seen / _INSTALLATION, 64)) or b""
+    if _INSTALLED.fullmatch(known) or services.memory_dir is None:
+        return known.decode("ascii", "replace")
+    made = secrets.token_hex(16)
+    files.make_dir(services.memory_dir)
+    files.replace_file(services.memory_dir / _INSTALLATION, made.encode())
+    return made
 
 
 class Calls:
@@ -133,6 +152,9 @@ class Calls:
             raise
         if answer.status == 404:
             raise UnavailableError(f"{answer.call} answered 404", where=self.account, hint=_BASE_HINT)
+        if answer.status in (401, 403):  # what everybody may ask
+            message = f"{answer.call} answered {answer.status}, though no token was sent and none is needed for that"
+            raise UnavailableError(message, where=self.account, hint=_PROXY_HINT)
         self.judge(answer)
         found = decode_server(answer)
         self._check(found)
@@ -153,6 +175,10 @@ class Calls:
 _BASE_HINT: Final = (
     "redirects are not followed: if the server has a base path, put it into url (http://192.168.1.10:8096/media), "
     "and if it speaks https, begin url with that"
+)
+_PROXY_HINT: Final = (
+    "something in front of the server wants a login of its own: let it pass requests of this program, "
+    "or put the address of the server itself into url"
 )
 
 

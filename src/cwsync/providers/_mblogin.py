@@ -16,7 +16,7 @@ from cwsync.http import Answer, LostAnswerError
 from cwsync.model import AccountSpec
 from cwsync.provider import Choice, Person
 from cwsync.providers._mbcalls import Calls
-from cwsync.providers._mbwire import Server, User, decode_user, decode_users, plain_id
+from cwsync.providers._mbwire import USER_ID, Server, User, decode_user, decode_users, plain_id
 from cwsync.redaction import remember
 from cwsync.tokens import Tokens, origin_of
 
@@ -125,7 +125,11 @@ class Conversation:
         answer = await self._calls.get("/Users/Public")
         users = decode_users(answer)
         if isinstance(preset, str):
-            known = [one for one in users if preset.casefold() == one.name.casefold() or plain_id(preset) == one.id]
+            known = [one for one in users if is_user(preset, one)]
+            if not known and USER_ID.fullmatch(plain_id(preset)):
+                hint = f"set accounts.{self._account.name}.user to the name of the user, as it is entered at the server"
+                why = "a password goes with a name, and the server shows no user with this id"
+                raise ConfigError(why, where=self._account.name, hint=hint)
             return known[0] if known else User("", preset)
         if not users:
             hint = f"set accounts.{self._account.name}.user to the name of the user"

@@ -35,6 +35,7 @@ TICKS_PER_MS: Final = 10_000
 # A file of more episodes than that is one whose numbers were misread.
 MOST_EPISODES: Final = 20
 KEY: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+USER_ID: Final = re.compile("[0-9a-f]{32}")
 
 
 class RowError(ValueError):

@@ -9,7 +9,6 @@ An account has a login (``cwsync auth login``), or a key of the server, or a tok
 from __future__ import annotations
 
 import asyncio
-import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Final
@@ -23,11 +22,10 @@ from cwsync.providers._mbfind import Finder
 from cwsync.providers._mblogin import Conversation, account_id, is_user
 from cwsync.providers._mbread import PAGE, Library, Listing
 from cwsync.providers._mbshelf import Shelf
-from cwsync.providers._mbwire import Server, User, decode_user, decode_users, plain_id
+from cwsync.providers._mbwire import USER_ID, Server, User, decode_user, decode_users, plain_id
 from cwsync.providers._mbwrite import Writer
 from cwsync.tokens import Tokens, not_logged_in
 
-_ID: Final = re.compile("[0-9a-f]{32}")
 OPTIONS: Final[tuple[Option, ...]] = (
     Option("url", "text", "the address of the server, with its base path: http://192.168.1.10:8096", required=True),
     Option("token", "secret", "a key of the server (with user), or a token of the user, in place of a login"),
@@ -51,7 +49,7 @@ class MediaBrowser(Opened):
         self._account = account
         self._services = services
         self._direct = "token" in account.secrets
-        self._calls = Calls(account, services, self.dialect, device_of(account), sleep=self.sleep)
+        self._calls = Calls(account, services, self.dialect, "", sleep=self.sleep)
         self._library: Library | None = None
         self._writer: Writer | None = None
         self._shelf: Shelf | None = None
@@ -98,7 +96,7 @@ class MediaBrowser(Opened):
         return user, user.admin
 
     async def _instead(self, device: str) -> Calls:
-        """A connection under the name that a login was made with, in place of the one so far."""
+        """A connection under the name that a token belongs to, in place of the one so far."""
         await self._calls.http.aclose()
         return Calls(self._account, self._services, self.dialect, device, sleep=self.sleep)
 
@@ -107,6 +105,7 @@ class MediaBrowser(Opened):
         secret = self._services.secret("token")
         if secret is None:
             raise AuthError("no token", where=self._account.name, hint=f"set accounts.{self._account.name}.token")
+        self._calls = await self._instead(device_of(self._account, self._services))
         server = self._server = await self._calls.server()
         self._calls.use(secret.strip())
         wanted = self._account.options.get("user")
@@ -127,7 +126,7 @@ class MediaBrowser(Opened):
 
     async def _user_called(self, wanted: str) -> User:
         """A user by name or id, out of the list of all."""
-        if _ID.fullmatch(plain_id(wanted)):
+        if USER_ID.fullmatch(plain_id(wanted)):
             answer = await self._calls.get(f"/Users/{plain_id(wanted)}", allowed=(200, 404))
             users = [decode_user(answer)] if answer.status == 200 else []
         else:
