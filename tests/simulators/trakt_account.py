@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cwsync.model import AccountSpec
@@ -58,10 +59,10 @@ def logged_in(service: simulated.Trakt) -> Keeper:
     return Keeper(Tokens("mine", "trakt", "trakt:77", origin, secrets, at, until, {"auth_origin": origin}))
 
 
-def services(keeper: Keeper, **secrets: str | None) -> Services:
-    """What the house lends."""
+def services(keeper: Keeper, *, cache: Path | None = None, keeps: bool = True, **secrets: str | None) -> Services:
+    """What the house lends: to a run that `keeps`, a folder to write to."""
     given: dict[str, Any] = {"client_secret": simulated.CLIENT_SECRET} | secrets
-    return Services(tokens=keeper, secret=given.get)
+    return Services(cache if keeps else None, tokens=keeper, secret=given.get, cache_seen=cache)
 
 
 def use(
@@ -71,13 +72,15 @@ def use(
     keeper: Keeper | None = None,
     opened: bool = True,
     time: Time | None = None,
+    cache: Path | None = None,
+    keeps: bool = True,
     **options: object,
 ) -> T:
     """Do something with a provider that is open (or not yet). Nothing waits in earnest."""
     time = time or Time()
 
     async def session() -> T:
-        account, lent = spec(service, **options), services(keeper or logged_in(service))
+        account, lent = spec(service, **options), services(keeper or logged_in(service), cache=cache, keeps=keeps)
         provider = Trakt(account, lent)
         provider._calls._http = http_of(address_of(account), lent, clock=time.clock, sleep=time.sleep)
         try:

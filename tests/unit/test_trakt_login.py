@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ class Person:
         raise AssertionError("nothing is to be typed")
 
 
-def login(service: Trakt, person: Person, **secrets: str | None) -> Tokens:
+def login(service: Trakt, person: Person, **secrets: Any) -> Tokens:
     return asyncio.run(Provider.login(spec(service), services(Keeper(None), **secrets), person))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,11 +9,9 @@ from datetime import timedelta
 import pytest
 
 from cwsync.errors import AuthError, CwsyncError, UnavailableError
-from cwsync.model import Entry, Feature, Item, Snapshot, format_when
+from cwsync.model import Entry, Feature, Snapshot
 from simulators.trakt import CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in, use
-from simulators.trakt_titles import Title
-from simulators.trakt_user import UNKNOWN
 from support import world
 from support.httpserver import Do, Handler, Reply, Request, answer, cut_json, html, status, truncated
 
@@ -270,97 +266,7 @@ def test_a_stamp_that_is_not_told_is_none(service):
     assert use(service, lambda provider: provider.watermark(Feature.RATINGS)) is None
 
 
-# --- a long history ----------------------------------------------------------------------------
-
-
-def named(title: Title) -> str:
-    if title.show is None:
-        return f"film {title.trakt}"
-    return f"{title.show.trakt} {title.season} {title.number}"
-
-
-def truth(service: Trakt) -> Counter[tuple[str, str | None]]:
-    plays = [(named(one.title), one.watched_at) for one in service.user.history.values()]
-    return Counter((name, None if at == UNKNOWN else at[:16]) for name, at in plays)
-
-
-def told(service: Trakt, snapshot: Snapshot) -> Counter[tuple[str, str | None]]:
-    found: Counter[tuple[str, str | None]] = Counter()
-    for entry in snapshot.entries:
-        title = service.titles.of(entry.item)
-        assert title is not None
-        at = format_when(entry.value.at)
-        found[named(title), None if at is None else at[:16]] += 1
-    return found
-
-
-def long_history(service: Trakt, seed: int, *, again: float = 0.05) -> None:
-    chance = random.Random(seed)  # noqa: S311 - the same every time is what is wanted
-    items: list[Item] = [world.movie(n) for n in range(1, 61)]
-    items += [world.episode(n, season, number) for n in range(1, 7) for season in (0, 1) for number in range(1, 8)]
-    entries = []
-    for item in items:
-        for _ in range(1 + (chance.random() < again)):
-            at = None if chance.random() < 0.1 else world.at(chance.randrange(900), minutes=chance.randrange(1440))
-            entries.append(Entry(item, world.played(at)))
-    chance.shuffle(entries)
-    service.put(Feature.HISTORY, entries)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_long_history_by_titles_is_the_same_history(service, seed):
-    service.largest = 20
-    long_history(service, seed, again=seed * 0.04)
-    snapshot = read(service, Feature.HISTORY)
-    assert snapshot.complete
-    assert told(service, snapshot) == truth(service)
-    assert asked(service, "/sync/watched") > 0
-    if seed == 0:
-        assert asked(service, "/sync/history") == 1, "every title was seen once, specials too"
-    assert all(entry.item.season is None or entry.item.number for entry in snapshot.entries)
-
-
-@pytest.mark.parametrize("odd", ["hidden", "other shape", "reset", "counts"])
-def test_a_history_that_the_titles_do_not_explain_is_read_play_by_play(service, odd):
-    service.largest = 20
-    long_history(service, 1, again=0)
-
-    def bend(request: Request, handler: Handler) -> Reply:
-        reply = handler(request)
-        rows = list(reply.body)
-        if odd == "hidden":
-            rows = rows[1:]
-        elif odd == "other shape":
-            rows[0] = {name: value for name, value in rows[0].items() if name != "seasons"}
-        elif odd == "counts":
-            rows = [row | {"seasons": row["seasons"][:1]} for row in rows]
-        else:
-            rows = [row | {"reset_at": "2024-01-01T00:00:00.000Z"} for row in rows]
-        return replace(reply, body=rows)
-
-    service.fault(bend, path="^/sync/watched/shows", times=None)
-    snapshot = read(service, Feature.HISTORY)
-    assert snapshot.complete
-    assert asked(service, "/sync/history") > 1
-    assert told(service, snapshot) == truth(service)
-
-
-def test_the_larger_world_takes_few_requests(service):
-    """2,000 films and 100 shows of 50 episodes, half of them watched: 3,500 plays."""
-    watched: list[Item] = [world.movie(n) for n in range(1, 1001)]
-    watched += [world.episode(n, 1, number) for n in range(1, 101) for number in range(1, 26)]
-    plays = [Entry(item, world.played(world.at(n / 10))) for n, item in enumerate(watched)]
-    service.put(Feature.HISTORY, plays)
-    service.put(Feature.RATINGS, films(900, Feature.RATINGS))
-
-    async def both(provider):
-        await provider.fetch(Feature.HISTORY)
-        await provider.fetch(Feature.RATINGS)
-        return provider.requests
-
-    used = use(service, both)
-    # The account, 3 times the stamps, a page of plays, 4 of films, 1 of shows, 4 of ratings.
-    assert used == len(service.log) == 14
+# --- the clock ---------------------------------------------------------------------------------
 
 
 def test_the_clock_of_the_service_is_told(service):

@@ -1,41 +1,23 @@
 """Reading Trakt: the stamps first, then every page, then the stamps again, and what that proves.
 
-Everything comes in pages of at most 250, whatever was asked for. What a user has hidden is taken out
-after the pages were cut: a page may be short or empty and the next one full. So a list is whole when
-every page was read and the rows are as many as were told, and only then.
-
-Source: https://github.com/trakt/trakt-api (discussions 681 and 775, issues 142, 835, 896, 919) (checked 2026-11-21).
+Source: https://github.com/trakt/trakt-api (discussions 681 and 775, issue 919) (checked 2026-11-21).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cwsync.errors import UnavailableError
-from cwsync.model import Entry, Feature, Item, Kind, Play, Snapshot, Undecoded
+from cwsync.model import Entry, Feature, Item, Kind, Snapshot, Undecoded
 from cwsync.providers._traktcalls import Calls
-from cwsync.providers._traktwire import (
-    EPOCH,
-    Decoder,
-    RowError,
-    decode_paging,
-    decode_stamp,
-    played_at,
-    row_name,
-    trakt_id,
-)
+from cwsync.providers._traktlong import LongHistory
+from cwsync.providers._traktpages import LIMIT, Found, Pages
+from cwsync.providers._traktplays import KnownPlays
+from cwsync.providers._traktwire import EPOCH, Decoder, RowError, decode_stamp, row_name, trakt_id
 from cwsync.providers._traktwrite import encode_time
 
-LIMIT: Final = 250
-PROGRESS_LIMIT: Final = 100
-MAX_PAGES: Final = 2000
-AT_ONCE: Final = 4
-# A history of more pages than this is read title by title: a quarter of the requests, or less.
-LONG_HISTORY: Final = 3
 PATHS: Final[Mapping[Feature, tuple[str, Mapping[str, str]]]] = {
     Feature.WATCHLIST: ("/sync/watchlist/all/added/asc", {}),
     Feature.RATINGS: ("/sync/ratings/all", {}),
@@ -71,22 +53,14 @@ class Activities:
             return decode_stamp(self._answer, feature)
 
 
-@dataclass(slots=True)
-class Found:
-    """Rows of one list and what speaks against their being all."""
-
-    rows: list[Any] = field(default_factory=list)
-    pages: int = 0
-    doubts: list[str] = field(default_factory=list)
-    total: int | None = None
-
-
 class Reader:
     """Reads features of one account. `totals` are how many rows Trakt told of in the features that were read."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, plays: KnownPlays) -> None:
         self._calls = calls
         self._decoder = Decoder()
+        self._pages = Pages(calls)
+        self._long = LongHistory(self._pages, self._decoder, plays)
         self.activities = Activities(calls)
         self.totals: dict[Feature, int] = {}
 
@@ -95,7 +69,7 @@ class Reader:
         requests = 0
         stamp = await self.activities.stamp(feature)
         for again in (True, False):
-            found, entries = await self._attempt(feature)
+            found, entries = await self._attempt(feature, account_id)
             requests += found.pages
             after = stamp if found.pages == 1 else await self.activities.stamp(feature, fresh=True)
             if after == stamp:
@@ -108,6 +82,8 @@ class Reader:
         if any(one.item is None for one in undecoded):
             found.doubts.append("a row says not which title it is about")
         self.totals[feature] = len(entries) + len(undecoded) if found.total is None else found.total
+        if feature is Feature.HISTORY and not found.doubts and not undecoded:
+            self._long.learn(account_id, entries, found)
         return Snapshot(
             feature,
             tuple(entries),
@@ -121,19 +97,20 @@ class Reader:
             warnings=tuple(warnings),
         )
 
-    async def _attempt(self, feature: Feature) -> tuple[Found, list[Entry]]:
+    async def _attempt(self, feature: Feature, account_id: str) -> tuple[Found, list[Entry]]:
         """The rows of a feature, and entries for what came in another form than its rows."""
         path, params = PATHS[feature]
         if feature is not Feature.HISTORY:
-            return await self.rows(feature, path, params), []
-        first = await self._page(path, {"page": 1, "limit": LIMIT})
-        paging, _rows = first
-        if paging.pages is not None and paging.items is not None and paging.pages > LONG_HISTORY:
-            watched = await self._watched(paging.items, paging.pages)
-            if watched is not None:
-                watched[0].pages += 1
-                return watched
-        return await self.rows(feature, path, params, first=first), []
+            return await self._pages.rows(feature, path, params), []
+        first = await self._pages.page(path, {"page": 1, "limit": LIMIT})
+        paging, rows = first
+        if paging.pages is not None and paging.items is not None:
+            newest = self._decode(feature, Found(rows), [], [])
+            by_titles = await self._long.read(account_id, newest, paging.items, paging.pages)
+            if by_titles is not None:
+                by_titles[0].pages += 1
+                return by_titles
+        return await self._pages.rows(feature, path, params, first=first), []
 
     def _decode(self, feature: Feature, found: Found, undecoded: list[Undecoded], warnings: list[str]) -> list[Entry]:
         entries: list[Entry] = []
@@ -159,108 +136,13 @@ class Reader:
             warnings.append(f"{other} rows of {feature.value} are of no film and no show; they are left alone")
         return entries
 
-    # --- pages ------------------------------------------------------------------------------------
-
-    async def _page(self, path: str, params: Mapping[str, str | int]) -> tuple[Any, list[Any]]:
-        answer = await self._calls.get(path, params)
-        return decode_paging(answer.headers), answer.items()
-
-    async def rows(
-        self,
-        feature: Feature,
-        path: str,
-        params: Mapping[str, str | int],
-        *,
-        limit: int = LIMIT,
-        first: tuple[Any, list[Any]] | None = None,
-    ) -> Found:
-        """Every page of a list. The limit that counts is the one that page 1 tells, not the one asked for."""
-        from cwsync.http import Page, pages
-
-        paging, rows = first or await self._page(path, {**params, "page": 1, "limit": limit})
-        size = paging.limit or limit
-        whole_at_once = paging.items is not None and len(rows) >= paging.items
-
-        async def fetch(number: int) -> Page[Any]:
-            if number == 1:
-                return Page(rows, paging.items, 1 if whole_at_once else paging.pages)
-            told, more = await self._page(path, {**params, "page": number, "limit": size})
-            if told.limit not in (None, size):
-                message = f"GET {path}: page 1 had {size} rows, page {number} has {told.limit}"
-                raise UnavailableError(message, where=self._calls.address.account, hint="try again later")
-            return Page(more, told.items)
-
-        whole = await pages(
-            fetch, at_once=AT_ONCE, key=lambda row: row_name(feature, row) or id(row), max_pages=MAX_PAGES
-        )
-        if paging.items and not whole.rows:
-            message = f"GET {path} told of {paging.items} rows and gave none"
-            raise UnavailableError(message, where=self._calls.address.account, hint="try again later")
-        found = Found(list(whole.rows), whole.pages, [whole.doubt] if whole.doubt else [], paging.items)
-        if paging.pages is None and len(rows) in (limit, 100, LIMIT):
-            found.doubts.append(f"{len(rows)} rows came without a word on how many there are")
-        return found
-
     async def count(self, feature: Feature) -> int | None:
         """How many rows a feature has: as it was read, or one small request. None when Trakt does not tell."""
         if feature not in self.totals:
             path, params = PATHS[feature]
-            paging, _rows = await self._page(path, {**params, "page": 1, "limit": 1})
+            paging, _rows = await self._pages.page(path, {**params, "page": 1, "limit": 1})
             return paging.items if isinstance(paging.items, int) else None
         return self.totals[feature]
-
-    # --- a long history ---------------------------------------------------------------------------
-
-    async def _watched(self, n_plays: int, n_pages: int) -> tuple[Found, list[Entry]] | None:
-        """A long history by titles: their newest play and how many there are; the others of the few that have more.
-
-        None when the titles do not account for every play: then the plays have to be read after all.
-        """
-        from cwsync.http import together
-
-        params = {"extended": "progress", "specials": "true"}
-        films, shows = await together(
-            [
-                lambda: self.rows(Feature.HISTORY, "/sync/watched/movies", {}),
-                lambda: self.rows(Feature.HISTORY, "/sync/watched/shows", params, limit=PROGRESS_LIMIT),
-            ],
-            at_once=2,
-        )
-        used = films.pages + shows.pages
-        entries: list[Entry] = []
-        more: list[tuple[str, int]] = []
-        counted = 0
-        for kind, rows in ((Kind.MOVIE, films.rows), (Kind.SHOW, shows.rows)):
-            for row in rows:
-                plain = _Title.of(self._decoder, kind, row)
-                if plain is None:
-                    return None
-                counted += plain.n_plays
-                if plain.entries is not None:
-                    entries += plain.entries
-                elif plain.path is not None:
-                    more.append((plain.path, plain.n_plays))
-                else:
-                    return None
-        cost = sum(-(-plays // LIMIT) for _, plays in more)
-        if counted != n_plays or films.doubts or shows.doubts or cost >= n_pages - 1:
-            return None
-        found = Found(pages=used, total=n_plays)
-        for part in await self._plays_of([path for path, _ in more]):
-            found.rows += part.rows
-            found.pages += part.pages
-            found.doubts += part.doubts
-        if len(found.rows) != sum(plays for _, plays in more):
-            return None
-        return found, entries
-
-    async def _plays_of(self, paths: Iterable[str]) -> list[Found]:
-        from cwsync.http import together
-
-        async def one(path: str) -> Found:
-            return await self.rows(Feature.HISTORY, path, {})
-
-        return await together([lambda path=path: one(path) for path in paths], at_once=AT_ONCE)  # type: ignore[misc]
 
     # --- looking things up ------------------------------------------------------------------------
 
@@ -288,53 +170,5 @@ class Reader:
         return [one for one in found if set(one.item.tokens()) & set(item.tokens()) and one.value.at == at]
 
     async def _looked_up(self, path: str, params: Mapping[str, str | int]) -> list[Entry]:
-        found = await self.rows(Feature.HISTORY, path, params)
+        found = await self._pages.rows(Feature.HISTORY, path, params)
         return self._decode(Feature.HISTORY, found, [], [])
-
-
-@dataclass(frozen=True, slots=True)
-class _Title:
-    """One row of what was watched: entries when each of its parts was played once, else where its plays are."""
-
-    n_plays: int
-    entries: list[Entry] | None
-    path: str | None
-
-    @staticmethod
-    def of(decoder: Decoder, kind: Kind, row: Any) -> _Title | None:
-        """Read a row; None for one that has another shape than expected."""
-        if not isinstance(row, dict) or type(row.get("plays")) is not int:
-            return None
-        try:
-            item = decoder.item({**row, "type": kind.value})
-            if kind is Kind.MOVIE:
-                parts = [(replace(item), row)]
-            else:
-                parts = [
-                    (_episode(item, season["number"], episode["number"]), episode)
-                    for season in row["seasons"]
-                    for episode in season["episodes"]
-                ]
-            single = [Entry(part, Play(played_at(told["last_watched_at"]))) for part, told in parts]
-            n_plays = sum(int(told["plays"]) for _, told in parts)
-        except (RowError, KeyError, TypeError, ValueError):
-            return None
-        once = all(told["plays"] == 1 for _, told in parts) and row.get("reset_at") is None
-        number = trakt_id(item.ids)
-        plural = "movies" if kind is Kind.MOVIE else "shows"
-        path = None if number is None else f"/sync/history/{plural}/{number}"
-        return _Title(n_plays, single if once else None, path)
-
-
-def _episode(show: Item, season: object, number: object) -> Item:
-    if type(season) is not int or type(number) is not int:
-        raise RowError("an episode has no number")
-    return Item(
-        Kind.EPISODE,
-        (),
-        show_ids=show.ids,
-        season=season,
-        number=number,
-        show_title=show.title,
-        show_year=show.year,
-    )

@@ -1,7 +1,7 @@
 """Trakt: a tracker on the web, in pages, with a log of plays that takes every play it is given.
 
 What it cannot do, or does in its own way, stands in `capabilities`; how it is read, written, asked and
-logged in at, in the modules beside this one. Nothing is cached on disk.
+logged in at, in the modules beside this one. The plays of a long history are kept in the cache.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cwsync.provider import Finding, Opened, Option, Person, Services
 from cwsync.providers._traktapply import Writer
 from cwsync.providers._traktcalls import OPTIONS, Calls, address_of
 from cwsync.providers._traktlogin import login
+from cwsync.providers._traktplays import KnownPlays
 from cwsync.providers._traktread import Reader
 from cwsync.providers._traktwire import Membership, decode_account
 from cwsync.tokens import Tokens
@@ -104,7 +105,9 @@ class Trakt(Opened):
 
     def __init__(self, account: AccountSpec, services: Services) -> None:
         self._calls = Calls(address_of(account), services)
-        self._reader = Reader(self._calls)
+        name = f"{account.name}-trakt-plays.json"
+        keep, seen = (folder and folder / name for folder in (services.cache_dir, services.cache_seen))
+        self._reader = Reader(self._calls, KnownPlays(keep, seen or keep))
         self._writer = Writer(self._calls, self._reader, self.capabilities)
         self._member = Membership("", {}, once=False, vip=False)
         self.account_id = ""
