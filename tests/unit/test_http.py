@@ -169,6 +169,24 @@ def test_every_other_status_is_the_providers_business(server, time, code):
     assert time.slept == []
 
 
+def test_a_fault_is_tried_twice_more_where_that_helps(server, time):
+    server.fault(status(500), times=2)
+    assert get(server, time, faults=(500,)).ok
+    server.fault(status(500), times=None)
+    with pytest.raises(UnavailableError, match=r"answered 500 \(3 tries\)"):
+        get(server, time, faults=(500,))
+    server.forget()
+    with pytest.raises(LostAnswerError):
+        post(server, time, faults=(500,), write={"idempotent": True})
+    assert len(server.log) == 1, "a write never"
+
+
+def test_a_refusal_for_good_is_an_answer(server, time):
+    server.fault(html(429), times=None)
+    answer = get(server, time, final=lambda found: b"<" in found.body)
+    assert (answer.status, len(server.log), time.slept) == (429, 1, [])
+
+
 def test_retry_after_is_waited_for(server, time):
     server.fault(status(429, retry_after="30"))
     assert get(server, time).ok

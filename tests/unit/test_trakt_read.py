@@ -14,6 +14,7 @@ from simulators.trakt import CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in, use
 from support import world
 from support.httpserver import Do, Handler, Reply, Request, answer, cut_json, html, status, truncated
+from support.network import Time
 
 
 @pytest.fixture
@@ -205,7 +206,8 @@ def test_rows_of_people_are_left_alone(service):
     [
         (status(403), AuthError, "application"),
         (html(403), UnavailableError, "Cloudflare"),
-        (html(429), UnavailableError, "slow down"),
+        (html(429), UnavailableError, "Cloudflare"),
+        (status(429), UnavailableError, "slow down"),
         (status(423), AuthError, "locked"),
         (status(426), AuthError, "VIP"),
         (status(404), UnavailableError, "api_url"),
@@ -228,6 +230,45 @@ def test_every_refusal_has_its_words(service, fault, error, words):
         assert asked(service, "/sync/watchlist") == 1, "nobody who is refused asks again"
 
 
+@pytest.mark.parametrize("code", [403, 429])
+def test_the_house_in_front_of_trakt_is_asked_once(service, code):
+    service.fault(html(code), path="^/sync", times=None)
+
+    async def look(provider):
+        for feature in Feature:
+            with pytest.raises(UnavailableError, match="Cloudflare"):
+                await provider.fetch(feature)
+
+    use(service, look)
+    assert len(service.log) == 2, "whose account it is, and a refusal"
+
+
+def test_a_read_is_tried_again_after_an_error_of_trakt(service):
+    service.put(Feature.WATCHLIST, films(3))
+    service.fault(status(500), path="^/sync/watchlist", times=2)
+    assert len(read(service).entries) == 3
+    service.forget()
+    service.fault(status(500), path="^/sync/watchlist", times=None)
+    with pytest.raises(UnavailableError, match="3 tries"):
+        read(service)
+    assert asked(service, "/sync/watchlist") == 3
+
+
+def test_no_more_reads_leave_than_trakt_takes(service):
+    """1,000 in 300 seconds, wherever these begin."""
+    time = Time()
+    at: list[float] = []
+
+    async def look(provider):
+        bucket = provider._calls.http._buckets[False]
+        for _ in range(2500):
+            await bucket.take()
+            at.append(time.clock())
+
+    use(service, look, time=time)
+    assert all(later - first >= 300 for first, later in zip(at, at[1000:], strict=False))
+
+
 @pytest.mark.parametrize("switch", ["deleted", "locked", "vip_only", "cloudflare"])
 def test_the_switches_of_the_service_end_the_opening(service, switch):
     setattr(service, switch, True)
@@ -248,6 +289,22 @@ def test_one_request_tells_of_all_features_once(service):
     assert None not in first
     assert again in first
     assert asked(service, "/sync/last_activities") == 2
+
+
+def test_a_reading_begins_with_the_stamp_that_was_just_asked_for(service):
+    service.put(Feature.WATCHLIST, films(300))
+
+    async def look(provider):
+        stamp = await provider.watermark(Feature.WATCHLIST)
+        first = await provider.fetch(Feature.WATCHLIST)
+        assert asked(service, "/sync/last_activities") == 2, "before the pages, and behind them"
+        service.user.touch("watchlist.updated")
+        second = await provider.fetch(Feature.WATCHLIST)
+        return stamp, first, second
+
+    stamp, first, second = use(service, look)
+    assert (first.watermark, first.complete) == (stamp, True)
+    assert second.watermark != stamp, "an answer begins one reading"
 
 
 @pytest.mark.parametrize("what", ["movies.hidden", "shows.hidden", "shows.dropped", "seasons.hidden"])

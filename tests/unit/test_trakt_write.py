@@ -310,6 +310,15 @@ def test_a_refusal_for_haste_that_had_effect_is_believed_to_the_rows(service):
     assert len(service.user.history) == 1
 
 
+@pytest.mark.parametrize("make", [play, rate, put])
+def test_what_the_house_in_front_of_trakt_refuses_was_not_written(service, make):
+    service.fault(html(429), method="POST", times=None)
+    with pytest.raises(UnavailableError, match="Cloudflare"):
+        write(service, make(world.movie(1)))
+    assert service.log[-1].method == "POST", "neither repeated nor looked up"
+    assert len(posts(service)) == 1
+
+
 def test_ratings_refused_for_haste_are_sent_again(service):
     service.fault(status(429, retry_after="3"), method="POST")
     time = Time()

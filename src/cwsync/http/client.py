@@ -7,7 +7,7 @@ import json as jsonlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 TRIES: Final = 5
 CONNECT_TRIES: Final = 3  # a host that is not there is not waited for as long as one that is busy
 _BUSY: Final = frozenset({408, 502, 503, 504, 520, 521, 522, 523, 524})
+FAULT_TRIES: Final = 3  # an error of the service itself seldom goes away by asking
 _LEDGER: Final = 2000
 _log = logging.getLogger("cwsync.http")
 
@@ -102,7 +103,9 @@ class Http:
     unless given) one call with its repetitions and the waits in between, but not the wait for its
     turn. `at_once` bounds the requests in flight. `read_bucket` and `write_bucket` say how often
     reads and writes may leave. `ca_file` and `fingerprint` (SHA-256, hex) relax TLS for this
-    account alone. `clock` and `sleep` are replaced by tests that shall not wait.
+    account alone. `faults` are statuses after which this service may well answer the next try: reads are tried
+    twice more, writes never. `final` says of a 429 that no other try helps: then it is the answer. `clock` and
+    `sleep` are replaced by tests that shall not wait.
     """
 
     def __init__(
@@ -120,6 +123,8 @@ class Http:
         max_bytes: int = MAX_BYTES,
         ca_file: Path | None = None,
         fingerprint: str | None = None,
+        faults: Collection[int] = (),
+        final: Callable[[Answer], bool] = lambda _answer: False,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -132,6 +137,8 @@ class Http:
         self._timeout_s = timeout_s
         self._deadline_s = 4 * timeout_s if deadline_s is None else deadline_s
         self._buckets = {False: read_bucket, True: write_bucket}
+        self._faults = frozenset(faults)
+        self._final = final
         self._clock = clock
         self._sleep = sleep
         self._gate = asyncio.Semaphore(at_once)
@@ -279,11 +286,13 @@ class Http:
         """Raise for a status that is nobody's business but ours."""
         status = answer.status
         asked = retry_after(answer.headers, datetime.now(UTC))
-        if status == 429 and request.refused:
+        if status == 429 and request.refused and not self._final(answer):
             self._resume_at = max(self._resume_at, self._clock() + (asked or 0.0))
             raise _AgainError(WireError("asked us to slow down", sent=False), asked)
         if status in _BUSY and request.safe:
             raise _AgainError(WireError(f"answered {status}", sent=True, status=status), asked)
+        if status in self._faults and not request.write:
+            raise _AgainError(WireError(f"answered {status}", sent=True, status=status), asked, tries=FAULT_TRIES)
         if 300 <= status < 400 and status != 304:
             host = origin_of(answer.headers.get("location", "")) or "another address"
             hint = "redirects are not followed: put the right address of the service into the file"

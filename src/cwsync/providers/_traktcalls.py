@@ -33,8 +33,9 @@ AUTH: Final = "https://auth.trakt.tv"
 OUT_OF_BAND: Final = "urn:ietf:wg:oauth:2.0:oob"
 # Trakt takes one write a second of a user. Clients that keep a tenth more are never refused.
 SPACING_MS: Final = 1100
-READS_PER_S: Final = 1000 / 300
+# 1,000 reads in any 300 seconds: what may leave at once is part of them.
 READ_BURST: Final = 300
+READS_PER_S: Final = (1000 - READ_BURST) / 300
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 _APPS: Final = "https://trakt.tv/oauth/applications"
@@ -114,6 +115,8 @@ def http_of(
         sleep=sleep,
         ca_file=address.ca_file,
         fingerprint=address.fingerprint,
+        faults=(500,),
+        final=lambda answer: is_page_for_people(answer.headers, answer.body),
     )
 
 
@@ -141,6 +144,7 @@ class Calls:
         self._given: str | None = None
         self._token: str | None = None
         self._tokens: Tokens | None = None
+        self._blocked: UnavailableError | None = None
         self.date: datetime | None = None
 
     def __repr__(self) -> str:
@@ -165,6 +169,7 @@ class Calls:
 
     async def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Answer:
         """Read; gives answers of success only. Raises `AuthError`, `UnavailableError`."""
+        self._let_in()
         token = await self.token()
         answer = await self.http.get(self.address.api + path, params=params, headers=_bearer(token))
         if answer.status == 401:
@@ -181,6 +186,7 @@ class Calls:
         Gives answers of success, and those about what was sent (400, 404, 409, 413, 420, 422, 429).
         Raises `AuthError` and `UnavailableError` when nothing was written, `LostAnswerError` when nobody knows.
         """
+        self._let_in()
         token = await self.token()
         for again in (True, False):
             answer = await self.http.write(
@@ -189,10 +195,16 @@ class Calls:
             if answer.status != 401 or not again:
                 break
             token = await self.token(instead_of=token)
-        if not answer.ok and answer.status not in (400, 404, 409, 413, 420, 422, 429):
+        judged = answer.status in (400, 404, 409, 413, 420, 422, 429)
+        if not answer.ok and (not judged or _is_wall(answer)):
             self.refuse(answer)
         self._hear(answer)
         return answer
+
+    def _let_in(self) -> None:
+        """Ask nothing more once the house in front of Trakt refused us: it counts, and blocks for longer (#922)."""
+        if self._blocked is not None:
+            raise self._blocked
 
     def _hear(self, answer: Answer) -> None:
         from cwsync.http.answer import http_date
@@ -277,10 +289,11 @@ class Calls:
     def refuse(self, answer: Answer) -> NoReturn:
         """Raise for an answer that ends the work with this account, with the way out."""
         status, where, name = answer.status, self._where, self.address.account
-        if status in (403, 429) and is_page_for_people(answer.headers, answer.body):
+        if _is_wall(answer):
             message = f"{answer.call} answered {status} with a page of Cloudflare, the house in front of Trakt"
             hint = "wait some minutes; if it stays so, it blocks the network you are on, or a proxy"
-            raise UnavailableError(message, where=where, hint=hint)
+            self._blocked = UnavailableError(message, where=where, hint=hint)
+            raise self._blocked
         if status == 423:
             message = "Trakt has locked or deactivated this account"
             raise AuthError(message, where=where, hint="only Trakt's support can unlock it: https://support.trakt.tv")
@@ -300,6 +313,11 @@ class Calls:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+def _is_wall(answer: Answer) -> bool:
+    """Whether an answer is no word of Trakt's but of Cloudflare, which let nothing through."""
+    return answer.status in (403, 429) and is_page_for_people(answer.headers, answer.body)
 
 
 def _says(answer: Answer, word: str) -> bool:

@@ -98,11 +98,11 @@ class KnownPlays:
         new = fresh.get(name, [])
         named = {one.native for one in new}
         old = [one for one in self._titles.get(name, []) if one.native not in named]
-        found = {one.row: one for one in (*old, *new)}
-        if set(found) != rows or len(old) + len(new) != len(rows):
+        plays = [*old, *new]
+        if len(plays) != len(rows) or {one.row for one in plays} != rows:
             return None
         # Two that are called the same, or episodes without any id: numbers got mixed up, or nothing is known.
-        return list(found.values()) if len({one.ids for one in found.values()}) == len(rows) else None
+        return plays if len({one.ids for one in plays}) == len(plays) else None
 
     def learn(self, account_id: str, entries: Iterable[Entry], *, whole: bool) -> None:
         """Keep the plays of a complete history. `whole`: every one of them was read just now."""

@@ -28,28 +28,33 @@ PATHS: Final[Mapping[Feature, tuple[str, Mapping[str, str]]]] = {
 
 
 class Activities:
-    """The stamps of all features, one request for all. Each answer serves each feature once.
+    """The stamps of all features, one request for all. Each answer serves each feature once, and a reading after that.
 
-    A feature that asks again gets a newer answer; after a write nobody gets an old one.
+    A feature that asks again gets a newer answer; after a write nobody gets an old one. What a reading begins with may
+    be older than that: what changed since shows in the stamp behind it.
     """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._answer: Any = None
         self._served: set[Feature] = set()
+        self._begun: set[Feature] = set()
         self._lock = asyncio.Lock()
 
     def forget(self) -> None:
         """Let the next one ask."""
         self._answer = None
 
-    async def stamp(self, feature: Feature, *, fresh: bool = False) -> str | None:
-        """The stamps of a feature. `fresh`: of a request that leaves no earlier than now."""
+    async def stamp(self, feature: Feature, *, fresh: bool = False, begins: bool = False) -> str | None:
+        """The stamps of a feature. `fresh`: of a request that leaves no earlier than now; `begins`: a reading does."""
         async with self._lock:
-            if fresh or self._answer is None or feature in self._served:
+            spent = self._begun if begins else self._served
+            if fresh or self._answer is None or feature in spent:
                 answer = await self._calls.get("/sync/last_activities")
-                self._answer, self._served = answer.items(dict), set()
+                self._answer, self._served, self._begun = answer.items(dict), set(), set()
             self._served.add(feature)
+            if begins or fresh:
+                self._begun.add(feature)
             return decode_stamp(self._answer, feature)
 
 
@@ -67,7 +72,7 @@ class Reader:
     async def read(self, feature: Feature, account_id: str) -> Snapshot:
         """The whole feature. A list that changes while its pages are read is read twice, then in doubt."""
         requests = 0
-        stamp = await self.activities.stamp(feature)
+        stamp = await self.activities.stamp(feature, begins=True)
         for again in (True, False):
             found, entries = await self._attempt(feature, account_id)
             requests += found.pages
