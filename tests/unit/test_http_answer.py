@@ -192,16 +192,17 @@ def test_one_page_is_one_request():
 
 
 @pytest.mark.parametrize(
-    ("book", "doubt"),
+    ("book", "doubt", "missing"),
     [
-        (Book([1, 2], [], [5], total=5, last=3), "3 rows came of 5"),
-        (Book([1, 2], [2, 3], total=4, last=2), "a row came twice, so another may be missing"),
-        (Book([1, 2], [3, 4], total=3, last=2), "4 rows came of 3"),
+        (Book([1, 2], [], [5], total=5, last=3), "3 rows came of 5", 2),
+        (Book([1, 2], [2, 3], total=4, last=2), "a row came twice, so another may be missing", 0),
+        (Book([1, 2], [2, 3], total=6, last=2), "4 rows came of 6", 0),
+        (Book([1, 2], [3, 4], total=3, last=2), "4 rows came of 3", 0),
     ],
 )
-def test_what_does_not_add_up_is_not_complete(book, doubt):
+def test_what_does_not_add_up_is_not_complete(book, doubt, missing):
     whole = read(book, key=lambda row: row)
-    assert (whole.complete, whole.doubt) == (False, doubt)
+    assert (whole.complete, whole.doubt, whole.missing) == (False, doubt, missing)
 
 
 def test_a_list_that_grows_while_it_is_read_is_not_complete():

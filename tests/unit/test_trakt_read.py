@@ -67,6 +67,40 @@ def test_an_empty_page_in_the_middle_ends_nothing(service):
     assert len(snapshot.entries) == 350
     assert not snapshot.complete, "what is hidden is not gone"
     assert snapshot.doubt == "350 rows came of 600"
+    assert snapshot.withheld == 250, "but every page was walked, and the empty one twice"
+    assert asked(service, "/sync/watchlist") == 4
+
+
+def test_rows_of_one_page_that_are_counted_and_not_shown(service):
+    service.put(Feature.RATINGS, films(5, Feature.RATINGS))
+    service.hidden = {service.titles.of(world.movie(2)).key}
+    snapshot = read(service, Feature.RATINGS)
+    assert (len(snapshot.entries), snapshot.complete, snapshot.withheld) == (4, False, 1)
+    assert asked(service, "/sync/ratings") == asked(service, "/sync/last_activities") == 2
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_rows_that_are_missing_by_accident_are_not_taken_for_hidden(service, page):
+    def forgets(request: Request, handler: Handler) -> Reply:
+        reply = handler(request)
+        return replace(reply, body=reply.body[1:])
+
+    service.put(Feature.WATCHLIST, films(600))
+    service.fault(forgets, path="^/sync/watchlist", nth=page)
+    snapshot = read(service)
+    assert (len(snapshot.entries), snapshot.complete, snapshot.withheld) == (599, False, 0)
+
+
+def test_a_row_without_a_title_beside_hidden_ones_leaves_everything_open(service):
+    def nameless(request: Request, handler: Handler) -> Reply:
+        reply = handler(request)
+        return replace(reply, body=[{"type": "movie", "movie": None, "id": 5}, *reply.body[1:]])
+
+    service.put(Feature.WATCHLIST, films(5))
+    service.hidden = {service.titles.of(world.movie(2)).key}
+    service.fault(nameless, path="^/sync/watchlist", times=None)
+    snapshot = read(service)
+    assert (snapshot.complete, snapshot.withheld) == (False, 0)
 
 
 def test_rows_that_were_told_of_and_not_given_are_a_failed_read(service):
@@ -125,7 +159,7 @@ def test_a_wrong_number_of_pages(service, told, rows, complete):
     service.put(Feature.WATCHLIST, films(600))
     service.page_count = told
     snapshot = read(service)
-    assert (len(snapshot.entries), snapshot.complete) == (rows, complete)
+    assert (len(snapshot.entries), snapshot.complete, snapshot.withheld) == (rows, complete, 0)
 
 
 def test_a_chain_of_pages_without_end_is_left(service):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -84,6 +84,26 @@ def times(service: Trakt) -> list[str]:
 
 
 C, A, N, R, U = Outcome.CONFIRMED, Outcome.ALREADY, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.UNKNOWN
+
+
+def test_a_play_that_trakt_hides_is_not_sent_once_more(service):
+    """The minute counts one play more than it shows: it may be the one to send. Others go."""
+    for n in range(1, 11):
+        service.user.play(service.titles.add(world.movie(n)), f"2024-05-{n:02d}T20:15:00.000Z")
+    service.hidden = {service.titles.add(world.movie(3)).key, service.titles.add(world.movie(9)).key}
+    before = len(service.user.history)
+
+    async def add(provider):
+        assert (await provider.fetch(Feature.HISTORY)).withheld == 2
+        at = [datetime(2024, 5, day, 20, 15, 30, tzinfo=UTC) for day in (3, 4, 11)]
+        plays = [(world.movie(n), Play(when)) for n, when in zip((3, 20, 21), at, strict=True)]
+        changes = [world.change(Feature.HISTORY, item, None, value, key=f"{item.key()}") for item, value in plays]
+        return await provider.apply(Feature.HISTORY, changes)
+
+    receipts = use(service, add)
+    assert outcomes(receipts) == [R, C, C]
+    assert receipts[0].code == "hidden"
+    assert len(service.user.history) == before + 2
 
 
 # --- what is sent -------------------------------------------------------------------------------

@@ -24,11 +24,15 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Whole(Generic[T]):
-    """A list that was read. `complete` is the proof that no row is missing; `doubt` says in words why it is not."""
+    """A list that was read. `complete` is the proof that no row is missing; `doubt` says in words why it is not.
+
+    `missing` is how many rows less came than every page told of, where nothing else is wrong.
+    """
 
     rows: tuple[T, ...]
     pages: int
     doubt: str | None = None
+    missing: int = 0
 
     @property
     def complete(self) -> bool:
@@ -65,7 +69,7 @@ async def pages(
             _bound(len(read) + 1, max_pages)
             read.append(await fetch(len(read) + 1))
     rows = tuple(row for page in read for row in page.rows)
-    return Whole(rows, len(read), _doubt(read, rows, key))
+    return Whole(rows, len(read), _doubt(read, rows, key), _missing(read, rows, key))
 
 
 async def chain(
@@ -139,3 +143,12 @@ def _doubt(read: Sequence[Page[T]], rows: Sequence[T], key: Callable[[T], Hashab
     if key is not None and len({key(row) for row in rows}) != len(rows):
         return "a row came twice, so another may be missing"
     return None
+
+
+def _missing(read: Sequence[Page[T]], rows: Sequence[T], key: Callable[[T], Hashable] | None) -> int:
+    """How many rows less came than all pages agree on; none where more is wrong than that."""
+    totals = {page.total for page in read}
+    total = totals.pop()
+    if totals or total is None or (key is not None and len({key(row) for row in rows}) != len(rows)):
+        return 0
+    return max(0, total - len(rows))

@@ -74,7 +74,9 @@ class Snapshot:
     watched again, on a service that forgets the first time at the start of the second): the record of
     such a row is not removed, may be written, and is no reason to complain. Their items are known.
     `shelf` is the library, where the account is a media server: a title whose row left it (its file was deleted,
-    or replaced under another key) was not unwatched by anybody.
+    or replaced under another key) was not unwatched by anybody. `withheld` are rows that the service counts and shows
+    to nobody, in a list that is not `complete` for no other reason: what was known there may be one of them, what was
+    never known is not there.
     """
 
     feature: Feature
@@ -88,4 +90,5 @@ class Snapshot:
     server_now: datetime | None = None
     requests: int = 0
     warnings: tuple[str, ...] = ()
+    withheld: int = 0
     shelf: Shelf | None = field(default=None, compare=False, repr=False)

@@ -39,6 +39,7 @@ class Writer:
         self._sent = False
         self._made: dict[int, Receipt] = {}
         self._found: dict[int, Item] = {}
+        self._veiled: set[datetime] = set()
         self.account_id = ""
         self.limits: dict[str, int] = {}
         self.once = False
@@ -71,6 +72,7 @@ class Writer:
         left: list[int] = []
         try:
             rows = await self._known(feature) if self._must_know(feature, changes) else None
+            self._veiled = await self._find_veiled(rows, changes) if rows is not None and rows.withheld else set()
             for number, change in enumerate(changes):
                 early = self._early(feature, change, rows)
                 if early is None:
@@ -91,6 +93,25 @@ class Writer:
                 receipts.setdefault(number, self._made.get(id(change), unsent))
         self._reader.activities.forget()
         return [receipts[number] for number in range(len(changes))]
+
+    async def _find_veiled(self, rows: Rows, changes: Sequence[Change]) -> set[datetime]:
+        """The minutes, of the plays to add, in which Trakt counts more plays than it shows."""
+        adds = [change.after for change in changes if isinstance(change.after, Play)]
+        spans = [sorted({minute(play.at) or EPOCH for play in adds})]
+        found: set[datetime] = set()
+        while spans:
+            times = spans.pop()
+            if not times:
+                continue
+            counted = await self._reader.count_between(times[0], times[-1])
+            if counted is not None and counted <= rows.between(times[0], times[-1]):
+                continue
+            if len(times) == 1:
+                found.add(times[0])
+            else:
+                half = len(times) // 2
+                spans += [times[:half], times[half:]]
+        return found
 
     def _must_know(self, feature: Feature, changes: Sequence[Change]) -> bool:
         return bool(changes) and (feature is Feature.HISTORY or any(change.op is not Op.ADD for change in changes))
@@ -129,6 +150,9 @@ class Writer:
         same = next((entry for entry in plays if minute(entry.value.at) == at), None)
         if same is not None:
             return Receipt(change, Outcome.ALREADY, native_key=same.native_key)
+        if (at or EPOCH) in self._veiled:
+            detail = "Trakt counts a play of that minute that it shows to nobody; it may be this one"
+            return Receipt(change, Outcome.REJECTED, "hidden", detail=detail)
         if plays and self.once:
             detail = "this account keeps one play of each title (its own setting at Trakt)"
             return Receipt(change, Outcome.REJECTED, "one-play", detail=detail)

@@ -100,6 +100,7 @@ class Reader:
             server_now=self._calls.date,
             requests=requests + 1,
             warnings=tuple(warnings),
+            withheld=found.withheld if len(found.doubts) == 1 else 0,
         )
 
     async def _attempt(self, feature: Feature, account_id: str) -> tuple[Found, list[Entry]]:
@@ -155,6 +156,12 @@ class Reader:
         """The plays of a span of time, ends included, to the minute."""
         params = {"start_at": encode_time(first), "end_at": encode_time(last + timedelta(seconds=59))}
         return await self._looked_up("/sync/history", params)
+
+    async def count_between(self, first: datetime, last: datetime) -> int | None:
+        """How many plays Trakt counts in a span of time, to the minute, shown or not. None when it does not tell."""
+        params = {"start_at": encode_time(first), "end_at": encode_time(last + timedelta(seconds=59))}
+        paging, _rows = await self._pages.page("/sync/history", {**params, "page": 1, "limit": 1})
+        return paging.items if isinstance(paging.items, int) else None
 
     async def undated_plays(self) -> list[Entry]:
         """The plays of which nobody knows when they were."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from cwsync.model import Change, Entry, Op, Outcome, Play, Rated, Receipt, Snapshot
+from cwsync.providers._traktwire import EPOCH
 from cwsync.providers._traktwrite import minute, points
 
 
@@ -14,6 +16,7 @@ class Rows:
     def __init__(self, snapshot: Snapshot) -> None:
         self.stamp = snapshot.watermark
         self.complete = snapshot.complete
+        self.withheld = snapshot.withheld
         self.count = 0
         self._by: dict[str, list[Entry]] = {}
         for entry in snapshot.entries:
@@ -30,6 +33,12 @@ class Rows:
         self.count -= 1
         for name in _names(entry):
             self._by[name].remove(entry)
+
+    def between(self, first: datetime, last: datetime) -> int:
+        """How many plays there are in a span of time, to the minute."""
+        entries = {id(entry): entry for found in self._by.values() for entry in found}
+        times = (minute(entry.value.at) or EPOCH for entry in entries.values())
+        return sum(first <= at <= last for at in times)
 
     def follow(self, receipts: Sequence[Receipt]) -> bool:
         """Become what our own writes made of them. False when one of them is in doubt: then nobody knows.
