@@ -347,6 +347,32 @@ def test_what_trakt_leaves_out_is_not_gone(house: House) -> None:
     assert len(house.shell.scores("home")) == 7
 
 
+def test_beside_what_trakt_hides_everything_else_goes_on(house: House) -> None:
+    """It counts titles that it shows to nobody: what it hides is neither gone nor sent again, what is new is added."""
+    items = [film(n) for n in range(1, 8)]
+    house.shell.put("home", *rated(range(1, 8)))
+    house.shell.put("home", *played(items), feature="history")
+    house.run()
+    titles = house.service.titles
+    house.service.hidden = {titles.add(film(3)).key}
+    for line in ("run --apply", "run --apply --full"):
+        pair = house.run(line)
+        assert not pair["changes"]
+        assert not pair["holds"]
+    house.shell.put("home", *rated(range(1, 10)))
+    house.shell.put("home", *played([*items, film(8), film(9)]), feature="history")
+    house.service.user.play(titles.add(film(12)), "2024-05-20T10:00:00.000Z")
+    pair = house.run()
+    assert {change["outcome"] for change in pair["changes"]} == {"confirmed"}
+    assert len(house.shell.held("home", "history")) == len(house.plays) == len(set(house.plays)) == 10
+    assert set(house.ratings) == {f"Film {n}" for n in range(1, 10)}
+    assert not house.run("run --apply --full")["changes"]
+    house.shell("reset-state both --yes")
+    house.shell("run --apply")
+    house.shell("run --apply --full")
+    assert len(house.plays) == 10, "and not once more by somebody who forgot everything"
+
+
 def test_a_history_that_grows_long_is_the_same_history(tmp_path: Path, service: Trakt) -> None:
     """Beyond three pages it is read by titles, once its plays are known."""
     house = House(tmp_path, service, plays="all").logged_in()

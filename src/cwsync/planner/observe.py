@@ -74,6 +74,7 @@ class Rules:
     unscoped: bool = False
     frozen: Mapping[str, str] = field(default_factory=dict)
     shelves: Mapping[Side, Shelf] = field(default_factory=dict)
+    withheld: frozenset[Side] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,9 @@ def _seen(record: Record, row: Row, side: Side, rules: Rules) -> Seen:
         absent = absent or shelf.knows(record.item)
         if absent and keys and not any(shelf.has(key) for key in keys):
             return Missing.LOST
+    if not absent and side in rules.withheld:
+        # Rows that are counted and not shown may be of what was known there, never of what is new to it.
+        absent = row.value(side) is None and not keys and row.mark is None
     if absent and unshown(row, side):
         return Missing.LOST
     return Missing.ABSENT if absent else Missing.UNKNOWN

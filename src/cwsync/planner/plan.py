@@ -29,6 +29,7 @@ from cwsync.model import (
     OnGuard,
     Op,
     Plays,
+    RemoveMode,
     Side,
     Snapshot,
 )
@@ -122,6 +123,12 @@ def rules_of(question: Question) -> Rules:
         adds_only=question.adds_only,
         frozen=question.frozen,
         shelves={side: shelf for side in Side if (shelf := snapshots[side].shelf) is not None},
+        # A mirrored source must show what it has: what it withholds would be removed elsewhere.
+        withheld=frozenset(
+            side
+            for side in Side
+            if snapshots[side].withheld and (side is Side.TARGET or spec.remove_mode is not RemoveMode.MIRROR)
+        ),
         unscoped=spec.since is None and spec.until is None and len(spec.types) == len(Kind),
     )
 
