@@ -87,23 +87,28 @@ C, A, N, R, U = Outcome.CONFIRMED, Outcome.ALREADY, Outcome.NOT_FOUND, Outcome.R
 
 
 def test_a_play_that_trakt_hides_is_not_sent_once_more(service):
-    """The minute counts one play more than it shows: it may be the one to send. Others go."""
+    """A minute counts one play more than it shows: whose that is, is looked up. Others go, of the same minute too."""
     for n in range(1, 11):
         service.user.play(service.titles.add(world.movie(n)), f"2024-05-{n:02d}T20:15:00.000Z")
-    service.hidden = {service.titles.add(world.movie(3)).key, service.titles.add(world.movie(9)).key}
+    service.user.play(service.titles.add(world.episode(1, 1, 2)), "2024-05-03T20:15:00.000Z")
+    hidden = [world.movie(3), world.movie(9), world.episode(1, 1, 2)]
+    service.hidden = {service.titles.add(item).key for item in hidden}
     before = len(service.user.history)
+    days = [(world.movie(3), 3), (world.episode(1, 1, 2), 3), (world.movie(9), 8), (world.movie(20), 3)]
+    days += [(world.episode(2, 1, 1), 3), (world.movie(21), 4)]
 
     async def add(provider):
-        assert (await provider.fetch(Feature.HISTORY)).withheld == 2
-        at = [datetime(2024, 5, day, 20, 15, 30, tzinfo=UTC) for day in (3, 4, 11)]
-        plays = [(world.movie(n), Play(when)) for n, when in zip((3, 20, 21), at, strict=True)]
+        assert (await provider.fetch(Feature.HISTORY)).withheld == 3
+        plays = [(item, Play(datetime(2024, 5, day, 20, 15, 30, tzinfo=UTC))) for item, day in days]
         changes = [world.change(Feature.HISTORY, item, None, value, key=f"{item.key()}") for item, value in plays]
         return await provider.apply(Feature.HISTORY, changes)
 
     receipts = use(service, add)
-    assert outcomes(receipts) == [R, C, C]
-    assert receipts[0].code == "hidden"
-    assert len(service.user.history) == before + 2
+    assert outcomes(receipts) == [R, R, C, C, C, C]
+    assert {receipt.code for receipt in receipts[:2]} == {"hidden"}
+    assert len(service.user.history) == before + 4
+    looks = [one.path for one in service.log if one.path.startswith("/search/")]
+    assert len(looks) == 4, "one for each title in the minute in doubt"
 
 
 # --- what is sent -------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Writer:
         self._sent = False
         self._made: dict[int, Receipt] = {}
         self._found: dict[int, Item] = {}
-        self._veiled: set[datetime] = set()
+        self._veiled: set[int] = set()
         self.account_id = ""
         self.limits: dict[str, int] = {}
         self.once = False
@@ -94,24 +94,22 @@ class Writer:
         self._reader.activities.forget()
         return [receipts[number] for number in range(len(changes))]
 
-    async def _find_veiled(self, rows: Rows, changes: Sequence[Change]) -> set[datetime]:
-        """The minutes, of the plays to add, in which Trakt counts more plays than it shows."""
-        adds = [change.after for change in changes if isinstance(change.after, Play)]
-        spans = [sorted({minute(play.at) or EPOCH for play in adds})]
-        found: set[datetime] = set()
+    async def _find_veiled(self, rows: Rows, changes: Sequence[Change]) -> set[int]:
+        """The adds, by identity, that Trakt may have as a play that it counts and shows to nobody."""
+        adds = [(change, minute(change.after.at) or EPOCH) for change in changes if isinstance(change.after, Play)]
+        spans = [sorted({at for _, at in adds})]
+        veiled: set[datetime] = set()
         while spans:
             times = spans.pop()
-            if not times:
+            if not times or await self._reader.count_between(times[0], times[-1]) <= rows.between(times[0], times[-1]):
                 continue
-            counted = await self._reader.count_between(times[0], times[-1])
-            if counted is not None and counted <= rows.between(times[0], times[-1]):
-                continue
-            if len(times) == 1:
-                found.add(times[0])
-            else:
-                half = len(times) // 2
+            half = len(times) // 2
+            if half:
                 spans += [times[:half], times[half:]]
-        return found
+            else:
+                veiled.update(times)
+        suspects = [(change, at) for change, at in adds if at in veiled]
+        return {id(change) for change, at in suspects if await self._reader.hides_play(change.item, at)}
 
     def _must_know(self, feature: Feature, changes: Sequence[Change]) -> bool:
         return bool(changes) and (feature is Feature.HISTORY or any(change.op is not Op.ADD for change in changes))
@@ -150,7 +148,7 @@ class Writer:
         same = next((entry for entry in plays if minute(entry.value.at) == at), None)
         if same is not None:
             return Receipt(change, Outcome.ALREADY, native_key=same.native_key)
-        if (at or EPOCH) in self._veiled:
+        if id(change) in self._veiled:
             detail = "Trakt counts a play of that minute that it shows to nobody; it may be this one"
             return Receipt(change, Outcome.REJECTED, "hidden", detail=detail)
         if plays and self.once:

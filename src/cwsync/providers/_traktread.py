@@ -10,12 +10,22 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cwsync.model import Entry, Feature, Item, Kind, Snapshot, Undecoded
+from cwsync.model import Entry, ExternalId, Feature, Item, Kind, Snapshot, Undecoded
 from cwsync.providers._traktcalls import Calls
 from cwsync.providers._traktlong import LongHistory
 from cwsync.providers._traktpages import LIMIT, Found, Pages
 from cwsync.providers._traktplays import KnownPlays
-from cwsync.providers._traktwire import EPOCH, Decoder, RowError, decode_stamp, row_name, trakt_id
+from cwsync.providers._traktwire import (
+    EPOCH,
+    ID_SERVICES,
+    PLURAL,
+    Decoder,
+    RowError,
+    decode_ids,
+    decode_stamp,
+    row_name,
+    trakt_id,
+)
 from cwsync.providers._traktwrite import encode_time
 
 PATHS: Final[Mapping[Feature, tuple[str, Mapping[str, str]]]] = {
@@ -68,6 +78,7 @@ class Reader:
         self._long = LongHistory(self._pages, self._decoder, plays)
         self.activities = Activities(calls)
         self.totals: dict[Feature, int] = {}
+        self._known_as: dict[ExternalId, str | None] = {}
 
     async def read(self, feature: Feature, account_id: str) -> Snapshot:
         """The whole feature. A list that changes while its pages are read is read twice, then in doubt."""
@@ -157,11 +168,35 @@ class Reader:
         params = {"start_at": encode_time(first), "end_at": encode_time(last + timedelta(seconds=59))}
         return await self._looked_up("/sync/history", params)
 
-    async def count_between(self, first: datetime, last: datetime) -> int | None:
-        """How many plays Trakt counts in a span of time, to the minute, shown or not. None when it does not tell."""
+    async def count_between(self, first: datetime, last: datetime) -> float:
+        """How many plays Trakt counts in a span of time, to the minute, shown or not; no end when it does not tell."""
         params = {"start_at": encode_time(first), "end_at": encode_time(last + timedelta(seconds=59))}
         paging, _rows = await self._pages.page("/sync/history", {**params, "page": 1, "limit": 1})
-        return paging.items if isinstance(paging.items, int) else None
+        return paging.items if isinstance(paging.items, int) else float("inf")
+
+    async def hides_play(self, item: Item, at: datetime) -> bool:
+        """Whether Trakt counts more plays of a film, or a show, at one minute than it shows; also when nobody knows."""
+        film = item.kind is Kind.MOVIE
+        kind, ids = (Kind.MOVIE, item.ids) if film else (Kind.SHOW, item.show_ids)
+        number = trakt_id(ids) or await self._trakt_id(kind, ids)
+        if number is None:
+            return True
+        params = {"start_at": encode_time(at), "end_at": encode_time(at + timedelta(seconds=59))}
+        path = f"/sync/history/{PLURAL[kind]}/{number}"
+        paging, rows = await self._pages.page(path, {**params, "page": 1, "limit": LIMIT})
+        return not isinstance(paging.items, int) or paging.items > len(rows)
+
+    async def _trakt_id(self, kind: Kind, ids: tuple[ExternalId, ...]) -> str | None:
+        """Trakt's own id of a title. An answer must have the id that was asked for: others come too."""
+        for one in ids:
+            if one not in self._known_as and one.service in ID_SERVICES:
+                answer = await self._calls.get(f"/search/{one.service}/{one.value}", {"type": kind.value})
+                found = [row.get(kind.value) for row in answer.items() if isinstance(row, dict)]
+                named = [decode_ids(kind, title.get("ids")) for title in found if isinstance(title, dict)]
+                self._known_as[one] = next((trakt_id(several) for several in named if one in several), None)
+            if (number := self._known_as.get(one)) is not None:
+                return number
+        return None
 
     async def undated_plays(self) -> list[Entry]:
         """The plays of which nobody knows when they were."""
