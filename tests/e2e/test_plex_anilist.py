@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,7 @@ target = "anilist"
 {mode}
 [pairs.anime.history]
 """
+AT_ONCE = '[pairs.anime.history]\nremove = true\nhold_removed = "0s"'
 TVDB = next(one.value for one in world.show(1).ids if one.service == "tvdb")
 FILM = next(one.value for one in world.movie(1).ids if one.service == "tmdb")
 # One show is three entries: a season, and two halves of one.
@@ -57,10 +60,16 @@ class House:
         made = PAIRS.format(plex=self.plex.text(), anilist=anilist.url, mode=mode)
         self.shell = Shell(folder, made)
         self.shell.environ |= {**self.plex.environ, "ANILIST_TOKEN": anilist.login()}
-        makers.route("GET", "/mappings.json", lambda _: Reply(release(RELEASE)))
+        self.release: dict[str, Any] = RELEASE
+        makers.route("GET", "/mappings.json", lambda _: Reply(release(self.release)))
 
     def watch(self, *items: Item) -> None:
         self.plex.hold(Feature.HISTORY, [Entry(item, world.value(Feature.HISTORY, 0)) for item in items])
+
+    def two_way(self) -> None:
+        """Both sides are written, and a removal travels at once."""
+        made = self.shell.file.read_text().replace('target = "anilist"', 'target = "anilist"\nmode = "two-way"')
+        self.shell.file.write_text(made.replace("[pairs.anime.history]", AT_ONCE))
 
     def update(self) -> Done:
         return self.shell(f"mappings update --url {self.makers.url}/mappings.json")
@@ -101,20 +110,37 @@ def test_without_the_data_set_it_is_said_how_to_get_it_and_nothing_is_written(ho
     done = house.shell("run --apply --json")
     assert done.code == 3, done.out
     assert [one for one in done.pair["warnings"] if "cwsync mappings update" in one]
-    assert {one["outcome"] for one in done.pair["changes"]} == {"rejected"}
+    assert done.pair["changes"] == []
+    assert {one["reason"].partition(":")[0] for one in done.pair["holds"]} == {"no-mapping"}
     assert house.progress == {}
+    assert house.update().code == 0
+    done = house.shell("run --apply --json")
+    assert (done.code, house.progress) == (0, {501: 2})
 
 
 def test_a_film_that_is_no_anime_is_told_and_nothing_else_is_held_up(house: House) -> None:
     house.watch(world.movie(1), world.movie(2))
     house.update()
     done = house.shell("run --apply --json")
-    assert done.code == 3
-    outcomes = {one["title"]: one["outcome"] for one in done.pair["changes"]}
-    assert outcomes == {"Film 1": "confirmed", "Film 2": "rejected"}
+    assert done.code == 0, done.out
+    assert {one["title"]: one["outcome"] for one in done.pair["changes"]} == {"Film 1": "confirmed"}
+    assert {one["title"]: one["reason"].partition(":")[0] for one in done.pair["skips"]} == {"Film 2": "unnamed"}
     assert house.progress == {600: 1}
     again = house.shell("run --apply --json")
-    assert (again.code, again.pair["changes"]) == (0, []), "what was refused waits"
+    assert (again.code, again.pair["changes"]) == (0, [])
+
+
+def test_without_its_cache_a_pair_is_still_and_removes_nothing(house: House) -> None:
+    """Both sides agreed on which episode is which: that does not depend on what can be fetched again."""
+    house.two_way()
+    house.watch(*(world.episode(1, 1, n) for n in (1, 2, 3)))
+    house.update()
+    assert house.shell("run --apply --json").code == 0
+    shutil.rmtree(house.shell.state / "cache")
+    for _ in range(2):
+        done = house.shell("run --apply --json")
+        assert (done.code, done.pair["changes"], done.pair["holds"]) == (0, [], [])
+    assert house.progress == {501: 3}
 
 
 def test_a_damaged_data_set_stops_the_pair_before_anything_is_written(house: House) -> None:
@@ -126,3 +152,22 @@ def test_a_damaged_data_set_stops_the_pair_before_anything_is_written(house: Hou
     assert done.code == 7
     assert "cwsync mappings update" in done.out + done.err
     assert house.progress == {}
+
+
+def test_an_episode_that_two_of_the_other_side_claim_is_left_alone(house: House) -> None:
+    """A data set moved a season by one: the third episode of the entry was the third of the show, and is the fourth."""
+    house.two_way()
+    house.watch(*(world.episode(1, 1, n) for n in (1, 2, 3)))
+    house.update()
+    assert house.shell("run --apply --json").code == 0
+    house.release = {**RELEASE, "anilist:501": {f"tvdb_show:{TVDB}:s1": {"1-12": "2-13"}}}
+    assert house.update().code == 0
+    house.watch(*(world.episode(1, 1, n) for n in (1, 2, 3, 4)))
+    done = house.shell("run --apply --json")
+    assert [one["outcome"] for one in done.pair["changes"]] == ["already"]
+    held = house.plex.held(Feature.HISTORY)
+    for _ in range(3):
+        done = house.shell("run --apply --json")
+        assert (done.code, done.pair["changes"]) == (0, [])
+    assert house.plex.held(Feature.HISTORY) == held
+    assert house.progress == {501: 3}

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cwsync.model import Feature, Item, Kind, Plays, Settings, external_id
+from cwsync.model import Feature, GuardSpec, Item, Kind, Mode, Plays, Settings, external_id
 from support.engine import HOUR, World, codes, did
 from support.memory import Store, capable
-from support.world import at, listed, played
+from support.world import at, listed, movie, played, rated
 
-HISTORY, WATCHLIST = Feature.HISTORY, Feature.WATCHLIST
+HISTORY, RATINGS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.WATCHLIST
 AT_ONCE = timedelta(0)
 # Entry 20 is the first season of a show, entry 21 its second, which begins at its episode 3; entry 30 is a film.
 RULES: tuple[dict[str, Any], ...] = (
@@ -23,6 +23,9 @@ RULES: tuple[dict[str, Any], ...] = (
     {"entry": "anilist:30", "film": "tmdb:300"},
     {"entry": "anilist:40", "show": "tvdb:8", "season": 1},
 )
+
+ENTRIES = capable(by_entry=True, named_by=frozenset({"anilist", "mal"}))
+SHOWS = capable(named_by=frozenset({"tvdb", "tmdb"}))
 
 
 class Anime(World):
@@ -54,7 +57,7 @@ def episode(show: int, season: int, number: int) -> Item:
 def sides(world: World, *features: Feature, **rules: Any) -> tuple[Store, Store]:
     """Shows at home, entries away."""
     home = world.account("home", staleness=AT_ONCE)
-    away = world.account("away", capable(by_entry=True), staleness=AT_ONCE)
+    away = world.account("away", ENTRIES, staleness=AT_ONCE)
     world.pair("home", "away", *features, **({"hold_removed": AT_ONCE} | rules))
     return home, away
 
@@ -96,15 +99,16 @@ def test_what_is_on_both_sides_is_one_record_and_a_removal_travels(world: Anime)
     assert items(away) == ["anilist_show:20#s1e1"]
 
 
-def test_what_nobody_can_tell_is_held_and_told(world: Anime) -> None:
+def test_what_nobody_can_tell_is_left_out_and_told(world: Anime) -> None:
     """Two entries for one episode: neither is written, and neither is removed."""
     world.rules = (*RULES, {"entry": "anilist:22", "show": "tvdb:7", "season": 2, "episodes": "3-12"})
     _home, away = sides(world, HISTORY)
     away.put(HISTORY, (entry(21, 1), played(at(1))), (entry(20, 1), played(at(1))))
     report = world.run()
     assert [one.change.item.tokens()[0] for one in report.changes] == ["tvdb_show:7#s1e1"]
-    assert codes(report.holds) == ["ambiguous"]
-    assert report.exit_code in (0, 3)
+    (one,) = report.skips
+    assert one.reason.startswith("unnamed: ambiguous: S02E03 of tvdb 7 is episode 1 of anilist 21 or ")
+    assert (report.holds, report.exit_code) == ((), 0)
 
 
 def test_films_and_shows_learn_their_other_ids(world: Anime) -> None:
@@ -138,3 +142,125 @@ def test_two_catalogues_of_entries_are_matched_as_they_are(world: Anime) -> None
     home.put(HISTORY, (entry(21, 1), played(at(1))))
     world.run()
     assert items(away) == ["anilist_show:21#s1e1"]
+
+
+# --- what was learnt stays ------------------------------------------------------------------------
+
+
+def agreed(world: Anime) -> tuple[Store, Store]:
+    """Two episodes of the first season that both sides have, by a run; a removal would travel at once."""
+    home, away = sides(world, HISTORY, remove=True)
+    home.put(HISTORY, (episode(7, 1, 1), played(at(1))), (episode(7, 1, 2), played(at(2))))
+    assert len(did(world.run())) == 2
+    world.clock.tick(HOUR)
+    return home, away
+
+
+def still(world: Anime) -> None:
+    """Nothing is written, removed or learnt, however often it runs."""
+    for _ in range(3):
+        world.clock.tick(HOUR)
+        report = world.run(full=True)
+        assert (did(report), report.holds, report.skips, report.exit_code) == ([], (), (), 0)
+    assert len(world.rows(HISTORY)) == 2
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (),
+        RULES[1:],
+        ({"entry": "anilist:20", "show": "tvdb:7", "season": 1, "episodes": "2-13"}, *RULES[1:]),
+        ({"entry": "anilist:20", "show": "tvdb:9", "season": 1, "episodes": "1-12"}, *RULES[1:]),
+    ],
+    ids=["lost", "without the entry", "moved by one", "of another show"],
+)
+def test_episodes_that_were_matched_stay_so_whatever_became_of_the_mapping(
+    world: Anime, rules: tuple[dict[str, Any], ...]
+) -> None:
+    agreed(world)
+    world.rules = rules
+    still(world)
+
+
+@pytest.mark.parametrize("rules", [(), RULES[1:]], ids=["lost", "without the entry"])
+def test_the_next_episode_waits_for_a_mapping_that_was_there(world: Anime, rules: tuple[dict[str, Any], ...]) -> None:
+    """Written by the numbers of its entry it would be there twice once the mapping is back."""
+    home, away = agreed(world)
+    world.rules = rules
+    away.put(HISTORY, (entry(20, 3), played(at(3))))
+    report = world.run()
+    assert (did(report), report.exit_code) == ([], 0 if rules else 3)
+    assert codes((*report.holds, *report.skips)) == ["unnamed" if rules else "no-mapping"]
+    world.rules = RULES
+    world.clock.tick(HOUR)
+    assert len(did(world.run())) == 1
+    assert items(home) == [f"tvdb_show:7#s1e{n}" for n in (1, 2, 3)]
+
+
+def test_without_a_mapping_what_may_be_one_title_is_not_made_two(world: Anime) -> None:
+    world.rules = ()
+    home, away = sides(world, HISTORY)
+    home.put(HISTORY, *((episode(7, 1, n), played(at(n))) for n in (1, 2)))
+    away.put(HISTORY, *((entry(20, n), played(at(n))) for n in (1, 2)))
+    report = world.run()
+    assert (did(report), report.exit_code) == ([], 3)
+    assert set(codes(report.holds)) == {"no-mapping"}
+    world.rules = RULES
+    world.clock.tick(HOUR)
+    report = world.run()
+    assert (did(report), report.exit_code, len(world.rows(HISTORY))) == ([], 0, 2)
+
+
+# --- what has no counterpart ----------------------------------------------------------------------
+
+
+def test_what_is_no_anime_is_never_tried_and_trips_no_guard(world: Anime) -> None:
+    home, away = sides(world, HISTORY, mode=Mode.ONE_WAY, guards=GuardSpec())
+    home.put(HISTORY, (episode(7, 1, 1), played(at(1))))
+    assert len(did(world.run())) == 1
+    home.put(HISTORY, *((movie(n), played(at(1))) for n in range(1, 80)), (episode(99, 1, 1), played(at(1))))
+    world.clock.tick(HOUR)
+    report = world.run()
+    assert (did(report), report.guards, report.exit_code) == ([], (), 0)
+    assert {one.reason for one in report.skips} == {"unnamed: the mapping has no title of away for it"}
+    assert len(report.skips) == 80
+    world.rules = (*RULES, {"entry": "anilist:50", "show": "tvdb:99", "season": 1})
+    assert len(did(world.run())) == 1, "a mapping that knows it helps at once"
+    assert items(away) == ["anilist_show:20#s1e1", "anilist_show:50#s1e1"]
+
+
+def test_entries_that_share_a_show_are_kept_by_their_own_numbers_where_those_are_taken(world: Anime) -> None:
+    home, away = sides(world, RATINGS, WATCHLIST)
+    away.put(RATINGS, (entry(20), rated(8)), (entry(21), rated(7)))
+    away.put(WATCHLIST, (entry(20), listed(at(1))), (entry(21), listed(at(1))))
+    report = world.run()
+    assert (len(did(report)), report.holds, report.exit_code) == (4, (), 0)
+    assert items(home, RATINGS) == ["anilist_show:20", "anilist_show:21"]
+    world.clock.tick(HOUR)
+    report = world.run()
+    assert (did(report), report.holds, report.skips, report.exit_code) == ([], (), (), 0)
+
+
+def test_entries_that_share_a_show_are_left_out_where_only_the_show_has_a_name(world: Anime) -> None:
+    world.account("home", SHOWS, staleness=AT_ONCE)
+    away = world.account("away", ENTRIES, staleness=AT_ONCE)
+    world.pair("home", "away", RATINGS)
+    away.put(RATINGS, (entry(20), rated(8)), (entry(21), rated(7)), (entry(40), rated(6)), (entry(77), rated(5)))
+    report = world.run()
+    assert [one.change.item.tokens()[0] for one in report.changes] == ["tvdb_show:8"]
+    assert sorted(one.reason for one in report.skips) == [
+        "unnamed: ambiguous: tvdb 7 is in anilist 20, anilist 21",
+        "unnamed: ambiguous: tvdb 7 is in anilist 20, anilist 21",
+        "unnamed: the mapping does not know what it is on home",
+    ]
+    assert report.exit_code == 0
+
+
+def test_what_only_the_target_has_is_nobodys_business(world: Anime) -> None:
+    world.account("home", SHOWS, staleness=AT_ONCE)
+    away = world.account("away", ENTRIES, staleness=AT_ONCE)
+    world.pair("home", "away", RATINGS, mode=Mode.ONE_WAY)
+    away.put(RATINGS, (entry(20), rated(8)), (entry(77), rated(5)))
+    report = world.run()
+    assert (did(report), report.holds, report.skips) == ([], (), ())

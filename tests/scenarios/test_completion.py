@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cwsync.model import AccountSpec, Feature, PairReport, Rated, Settings
+from cwsync.model import AccountSpec, Feature, Kind, Mode, PairReport, Rated, Settings
 from support.engine import HOUR, World, codes, did
 from support.knower import Knowledge, knower
-from support.memory import Store, plugged
+from support.memory import Store, capable, plugged
 from support.world import at, episode, listed, movie, only, rated
 
 RATINGS = Feature.RATINGS
@@ -75,8 +75,68 @@ def test_without_it_they_are_two_films(world: Asking) -> None:
     assert len(did(world.run())) == 6
 
 
+def numbered(world: Asking, *services: str) -> Store:
+    """An empty account that knows titles by the ids of these services alone."""
+    return world.account("away", capable(named_by=frozenset(services)), staleness=timedelta(0))
+
+
+def test_what_the_other_side_has_no_name_for_is_asked_about_once(world: Asking) -> None:
+    """A list of IMDb's into an empty account of TMDb's, and a film that is new in step."""
+    home = world.account("home", staleness=timedelta(0))
+    away = numbered(world, "tmdb")
+    home.put(RATINGS, *((only(movie(n), "imdb"), rated(7, at(0))) for n in (1, 2)), (movie(3), rated(7, at(0))))
+    world.pair("home", "away", RATINGS)
+    assert len(did(world.run())) == 3
+    assert [len(asked) for asked in world.knowledge.asked] == [2]
+    assert {one.service for row in away.rows[RATINGS] for one in row.item.ids} >= {"tmdb"}
+    away.rows[RATINGS] = [replace(row, item=only(movie(n), "tmdb")) for n, row in enumerate(away.rows[RATINGS], 1)]
+    home.put(RATINGS, (only(movie(4), "imdb"), rated(7, at(0))))
+    world.clock.tick(HOUR)
+    report = world.run()
+    assert ([one.change.item.label() for one in report.changes], report.exit_code) == ([movie(4).label()], 0)
+    assert [len(asked) for asked in world.knowledge.asked] == [2, 1]
+
+
+def test_what_was_taken_away_over_there_is_not_asked_about_again(world: Asking) -> None:
+    home = world.account("home", staleness=timedelta(0))
+    away = numbered(world, "tmdb")
+    home.put(RATINGS, (only(movie(1), "imdb"), rated(7, at(0))))
+    world.pair("home", "away", RATINGS, mode=Mode.ONE_WAY)
+    world.run()
+    away.rows[RATINGS] = [replace(row, item=only(movie(1), "tmdb")) for row in away.rows[RATINGS]]
+    world.clock.tick(HOUR)
+    world.run()
+    away.rows[RATINGS].clear()
+    world.clock.tick(HOUR)
+    assert len(did(world.run())) == 1
+    assert [len(asked) for asked in world.knowledge.asked] == [1]
+
+
+def test_a_name_that_could_not_be_asked_for_waits(world: Asking) -> None:
+    home = world.account("home", staleness=timedelta(0))
+    numbered(world, "tmdb")
+    home.put(RATINGS, (only(movie(1), "imdb"), rated(7, at(0))))
+    world.pair("home", "away", RATINGS)
+    world.knowledge.down = True
+    report = world.run()
+    assert (did(report), codes(report.holds)) == ([], ["ids-pending"])
+    world.knowledge.down = False
+    world.clock.tick(HOUR)
+    assert len(did(world.run())) == 1
+
+
+def test_nobody_is_asked_about_what_only_the_target_has_or_cannot_hold(world: Asking) -> None:
+    home = world.account("home", staleness=timedelta(0))
+    away = world.account("away", capable(named_by=frozenset({"tmdb"}), every={"kinds": frozenset({Kind.MOVIE})}))
+    home.put(RATINGS, (replace(episode(1, 1, 1), show_ids=episode(1, 1, 1).show_ids[:1]), rated(7, at(0))))
+    away.put(RATINGS, (only(movie(1), "tmdb"), rated(7, at(0))))
+    world.pair("home", "away", RATINGS, mode=Mode.ONE_WAY)
+    world.run()
+    assert world.knowledge.asked == []
+
+
 def test_what_has_no_counterpart_of_its_kind_is_not_asked_about(world: Asking) -> None:
-    """A first run into an empty account, and one where everything has its match."""
+    """A first run into an empty account that takes any id, and one where everything has its match."""
     home, _ = two(world, there="imdb")
     assert did(world.run()) == []
     home.put(RATINGS, (movie(9), rated(5, at(0))))

@@ -7,7 +7,7 @@ rest is held, with the reason, and nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,21 @@ def mappings_of(pair: PairSpec, home: Home) -> Mappings | None:
 
 def in_shows(mappings: Mappings, items: Sequence[Item]) -> tuple[dict[Item, Item], dict[Item, str]]:
     """What these items are elsewhere, and for those that nobody can tell the reason (``ambiguous: ...``)."""
-    episodes = [item for item in items if item.kind is Kind.EPISODE]
-    found = dict(mappings.to_shows(episodes))
-    reasons = {one.item: one.reason for one in mappings.notes}
-    found |= mappings.complete([item for item in items if item.kind is not Kind.EPISODE])
-    return found, reasons | {one.item: one.reason for one in mappings.notes}
+    return _translated(mappings, mappings.to_shows, items)
+
+
+def in_entries(mappings: Mappings, items: Sequence[Item]) -> tuple[dict[Item, Item], dict[Item, str]]:
+    """What these items are as entries, and for those that nobody can tell the reason."""
+    return _translated(mappings, mappings.to_entries, items)
+
+
+def _translated(
+    mappings: Mappings, episodes: Callable[[Sequence[Item]], Mapping[Item, Item]], items: Sequence[Item]
+) -> tuple[dict[Item, Item], dict[Item, str]]:
+    found = dict(mappings.complete([item for item in items if item.kind is not Kind.EPISODE]))
+    notes = mappings.notes
+    found |= episodes([item for item in items if item.kind is Kind.EPISODE])
+    return found, {one.item: one.reason for one in (*notes, *mappings.notes)}
 
 
 class ByEntry(Opened):
@@ -83,15 +93,7 @@ class ByEntry(Opened):
 
     async def apply(self, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
         """See `Provider.apply`. The receipts are those of the changes that were given."""
-        named = self._named([change.item for change in changes])
+        named, _ = in_entries(self._mappings, [change.item for change in changes])
         sent = [replace(change, item=named.get(change.item, change.item)) for change in changes]
         receipts = await self._inner.apply(feature, sent)
         return [replace(one, change=change) for one, change in zip(receipts, changes, strict=True)]
-
-    def _named(self, items: Iterable[Item]) -> Mapping[Item, Item]:
-        every = list(dict.fromkeys(items))
-        episodes = [item for item in every if item.kind is Kind.EPISODE]
-        return {
-            **self._mappings.complete([item for item in every if item.kind is not Kind.EPISODE]),
-            **self._mappings.to_entries(episodes),
-        }

@@ -78,7 +78,7 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
             observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
             last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
             distrust=distrust(store, state, last if isinstance(last, LastRun) else None),
-            frozen={**found.pending, **frozen.get(spec.feature, {})},
+            frozen={**found.waiting(spec.feature), **frozen.get(spec.feature, {})},
         )
         traces += _traces(question, text, found.learnt)
         guards += plan_feature(question).guards

@@ -69,7 +69,9 @@ async def make_plans(run: PairRun, sides: Sides) -> None:
         if isinstance(reading, CwsyncError):
             run.parts.failed(spec.feature, reading)
         elif reading is not None:
-            question = _question(run, spec, reading, digest, {**found.pending, **frozen.get(spec.feature, {})})
+            question = _question(
+                run, spec, reading, digest, {**found.waiting(spec.feature), **frozen.get(spec.feature, {})}
+            )
             run.questions[spec.feature] = question
             run.plans[spec.feature] = run.task.plan(question)
             run.parts.planned(question, run.plans[spec.feature], time.perf_counter() - began)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from cwsync.model.items import Feature, Kind
+from cwsync.model.items import SERVICES, Feature, Item, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class Capabilities:
     needed. `exact_watermark` says that the watermark is a digest of the whole content: equal
     watermarks prove that not one record changed. `drops_from_watchlist` names the features in
     which a write makes the service take the item off its own watchlist. `by_entry` says that its titles
-    are entries of a catalogue of anime: each season is a title, and its episodes begin at 1.
+    are entries of a catalogue of anime: each season is a title, and its episodes begin at 1. `named_by` are
+    the services by whose ids it knows a title that is to be written.
     """
 
     title: str
@@ -72,8 +73,13 @@ class Capabilities:
     exact_watermark: bool = False
     drops_from_watchlist: frozenset[Feature] = frozenset()
     by_entry: bool = False
+    named_by: frozenset[str] = frozenset(SERVICES)
     facts: tuple[Fact, ...] = ()
 
     def of(self, feature: Feature) -> FeatureCaps:
         """What it can do in `feature`; nothing, unless declared."""
         return self.features.get(feature, CANNOT)
+
+    def names(self, item: Item) -> bool:
+        """Whether it may know an item by the ids of its show, or of its own where it has no show."""
+        return any(one.service in self.named_by for one in item.show_ids or item.ids)

@@ -21,6 +21,7 @@ _CLOCK_SLACK = timedelta(seconds=120)
 UNCHANGED = "same: nothing changed"
 ADOPTED = "adopt: both sides agree"
 DRIFT = "drift:"
+UNNAMED = "unnamed:"  # the other side has no name for it, and nothing that is read again changes that
 
 
 def decide(record: Record, rules: Rules) -> Decision:
@@ -76,7 +77,7 @@ def decide_slowly(record: Record, rules: Rules) -> Decision:
     if rules.frozen:
         reasons = [rules.frozen[token] for token in record.item.tokens() if token in rules.frozen]
         if reasons:
-            return note(sight, rules, Class.HOLD, reasons[0])
+            return note(sight, rules, Class.SKIP if reasons[0].startswith(UNNAMED) else Class.HOLD, reasons[0])
     settled = settle(sight, rules)
     if isinstance(settled, str):
         return note(sight, rules, Class.HOLD, settled, undecided=settled.startswith("doubt"))

@@ -51,7 +51,7 @@ def make_note(sight: Sight, rules: Rules, reason: str, *, undecided: bool) -> No
 def note(sight: Sight, rules: Rules, cls: Class, reason: str, *, undecided: bool | None = None) -> Decision:
     """A decision that does nothing and says why. Undecided, unless said otherwise, where a person could help."""
     if undecided is None:
-        undecided = reason.startswith(("ambiguous", "ids-refused", "unreadable"))
+        undecided = reason.startswith(("ambiguous", "ids-refused", "no-mapping", "unreadable"))
     return Decision(sight.record, cls, reason, note=make_note(sight, rules, reason, undecided=undecided))
 
 

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cwsync.model import Entry, ExternalId, Item, Kind, Row, Side, Snapshot
+from cwsync.model import Entry, ExternalId, Item, Row, Side, Snapshot
 
 
-def strangers(
-    source: Snapshot, target: Snapshot, rows: Sequence[Row], *, alone: bool = False
-) -> dict[Side, list[Item]]:
+def strangers(source: Snapshot, target: Snapshot, rows: Sequence[Row]) -> dict[Side, list[Item]]:
     """The items of each side that share no id with the other side, nor by what the baseline knows of them.
 
-    Only kinds of which both sides have such items: one that has no counterpart there at all is new,
-    and no id changes that; with `alone` those too. Each item once, in the order of the snapshot. Pure.
+    Each item once, in the order of the snapshot. Pure.
     """
     sides = {Side.SOURCE: source, Side.TARGET: target}
     tokens = {side: _tokens(one.entries) for side, one in sides.items()}
-    aliases = _aliases(rows)
-    found: dict[Side, dict[Item, None]] = {}
+    aliases = aliases_of(rows)
+    found: dict[Side, list[Item]] = {}
     for side, one in sides.items():
         theirs = tokens[side.other]
-        found[side] = {entry.item: None for entry in one.entries if not _meets(entry.item, theirs, aliases)}
+        found[side] = list(dict.fromkeys(row.item for row in one.entries if not _meets(row.item, theirs, aliases)))
+    return found
+
+
+def may_meet(found: Mapping[Side, Sequence[Item]]) -> dict[Side, list[Item]]:
+    """Those strangers that may be one of the other side: of a kind of which both sides have some.
+
+    What has no stranger of its kind over there is new, and no id changes that.
+    """
     both = {item.kind for item in found[Side.SOURCE]} & {item.kind for item in found[Side.TARGET]}
-    return {side: list(items) if alone else _of_kinds(items, both) for side, items in found.items()}
+    return {side: [item for item in items if item.kind in both] for side, items in found.items()}
 
 
-def _aliases(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+def aliases_of(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
     """All tokens of the baseline, each with those of its record."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
@@ -60,7 +65,3 @@ def _with(entry: Entry, items: Mapping[Item, Item]) -> Entry:
 
 def _tokens(entries: Iterable[Entry]) -> set[str]:
     return {token for entry in entries for token in entry.item.tokens()}
-
-
-def _of_kinds(items: Iterable[Item], kinds: set[Kind]) -> list[Item]:
-    return [item for item in items if item.kind in kinds]

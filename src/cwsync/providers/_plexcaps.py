@@ -73,5 +73,6 @@ CAPABILITIES: Final = Capabilities(
     },
     staleness=timedelta(minutes=15),
     drops_from_watchlist=frozenset({Feature.HISTORY}),
+    named_by=frozenset({"plex", "imdb", "tmdb", "tvdb", "anidb"}),
     facts=FACTS,
 )

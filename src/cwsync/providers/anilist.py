@@ -75,6 +75,7 @@ class AniList(Opened):
         },
         drops_from_watchlist=frozenset({Feature.HISTORY}),
         by_entry=True,
+        named_by=frozenset({"anilist", "mal"}),
         facts=(
             _fact("It knows its own ids and those of MyAnimeList, and no others.", _SCHEMA),
             _fact("Each season, or part of one, is a title of its own, numbered from episode 1.", _SCHEMA),

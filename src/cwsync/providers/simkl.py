@@ -88,6 +88,7 @@ class Simkl(Opened):
         },
         staleness=timedelta(minutes=5),
         drops_from_watchlist=frozenset({Feature.HISTORY}),
+        named_by=frozenset({"simkl", "imdb", "tmdb", "tvdb", "mal", "anidb", "anilist", "kitsu"}),
         facts=(
             _fact("A title is in one list. The watchlist is `plantowatch`; what is in another list is not put there."),
             _fact(

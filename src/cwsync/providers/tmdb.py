@@ -54,6 +54,7 @@ class Tmdb(Opened):
             ),
         },
         drops_from_watchlist=frozenset({Feature.RATINGS}),
+        named_by=frozenset({"tmdb"}),
         facts=(
             _fact("Rating a title takes it off the watchlist, unless the user has turned that off.", "docs"),
             _fact("Lists have pages of 20, and no more than 500 pages can be had.", "docs/errors"),

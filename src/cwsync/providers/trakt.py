@@ -18,7 +18,7 @@ from cwsync.providers._traktcalls import OPTIONS, Calls, address_of
 from cwsync.providers._traktlogin import login
 from cwsync.providers._traktplays import KnownPlays
 from cwsync.providers._traktread import Reader
-from cwsync.providers._traktwire import Membership, decode_account
+from cwsync.providers._traktwire import ID_SERVICES, Membership, decode_account
 from cwsync.tokens import Tokens
 
 _CHECKED: Final = "2026-11-21"
@@ -85,6 +85,7 @@ class Trakt(Opened):
         },
         staleness=timedelta(minutes=5),
         drops_from_watchlist=frozenset({Feature.HISTORY}),
+        named_by=frozenset(ID_SERVICES),
         facts=(
             _fact("Everything is paged; a page has at most 250 rows, whatever is asked for.", f"{_ISSUES}/896"),
             _fact("Hidden titles are taken out of pages after they were cut; pages may be empty.", f"{_ISSUES}/142"),
