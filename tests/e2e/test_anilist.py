@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -245,6 +246,7 @@ def test_a_plan_in_no_list_is_not_taken_for_gone(house: House) -> None:
     for _ in range(2):
         done = shell("run --apply --json")
         assert (done.code, counts(done.pair)) == (0, NOTHING)
+        shutil.rmtree(shell.state / "cache", ignore_errors=True)
     assert titles(shell, "watchlist") == ["Film 2", "Series 2"]
 
 

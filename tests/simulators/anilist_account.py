@@ -63,7 +63,7 @@ def use(
     token: str | None = None,
     opened: bool = True,
     time: Time | None = None,
-    cache: Path | None = None,
+    memory: Path | None = None,
     **options: object,
 ) -> T:
     """Do something with a provider that is open (or not yet). Nothing waits in earnest."""
@@ -71,7 +71,7 @@ def use(
     given = service.login() if token is None else token
 
     async def session() -> T:
-        lent = Services(cache, secret={"access_token": given}.get, cache_seen=cache)
+        lent = Services(secret={"access_token": given}.get, memory_dir=memory, memory_seen=memory)
         provider = AniList(spec(service, **options), lent)
         calls = provider._calls
         calls._clock, calls._sleep, calls.pace = time.clock, time.sleep, Pace(clock=time.clock, sleep=time.sleep)

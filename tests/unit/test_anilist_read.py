@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwsync.errors import AuthError, UnavailableError
+from cwsync.errors import AuthError, StateError, UnavailableError
 from cwsync.model import Feature, Kind, Listed, Outcome, Play, Rated
 from cwsync.providers._anilistwire import (
     RowError,
@@ -232,23 +232,23 @@ def test_a_list_that_is_too_large_is_never_a_proof_that_something_is_gone(servic
 def test_an_entry_that_is_hidden_from_all_lists_is_not_gone(service, tmp_path):
     one = entry(service, film(1))
     entry(service, film(2))
-    before = read(service, Feature.WATCHLIST, cache=tmp_path)
+    before = read(service, Feature.WATCHLIST, memory=tmp_path)
     one.hidden = True
     for _ in range(2):
-        found = read(service, Feature.WATCHLIST, cache=tmp_path)
+        found = read(service, Feature.WATCHLIST, memory=tmp_path)
         assert (found.entries, found.watermark, found.requests) == (before.entries, before.watermark, 2)
     one.status, one.progress = "CURRENT", 1
-    assert len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) == 1
-    assert len(read(service, Feature.HISTORY, cache=tmp_path).entries) == 1
+    assert len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) == 1
+    assert len(read(service, Feature.HISTORY, memory=tmp_path).entries) == 1
 
 
 def test_an_entry_that_was_deleted_is_gone(service, tmp_path):
     for n in (1, 2):
         entry(service, film(n))
-    assert len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) == 2
+    assert len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) == 2
     del service.world.entries[int(film(1).ids[1].value)]
-    assert [len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) for _ in range(2)] == [1, 1]
-    assert read(service, Feature.WATCHLIST, cache=tmp_path).requests == 1
+    assert [len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) for _ in range(2)] == [1, 1]
+    assert read(service, Feature.WATCHLIST, memory=tmp_path).requests == 1
 
 
 def test_who_is_met_while_writing_is_known_from_then_on(service, tmp_path):
@@ -261,8 +261,8 @@ def test_who_is_met_while_writing_is_known_from_then_on(service, tmp_path):
         await provider.watermark(Feature.WATCHLIST)
         return len(before.entries), receipt.outcome
 
-    assert use(service, add, cache=tmp_path) == (0, Outcome.ALREADY)
-    assert len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) == 1
+    assert use(service, add, memory=tmp_path) == (0, Outcome.ALREADY)
+    assert len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) == 1
 
 
 def test_a_write_of_ours_is_seen_by_lists_that_lag(service, tmp_path):
@@ -274,23 +274,33 @@ def test_a_write_of_ours_is_seen_by_lists_that_lag(service, tmp_path):
         await provider.apply(Feature.WATCHLIST, [change])
         return len((await provider.fetch(Feature.WATCHLIST)).entries)
 
-    assert use(service, add, cache=tmp_path) == 1
+    assert use(service, add, memory=tmp_path) == 1
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"schema":9,"user":7000001,"titles":[1]}', '{"schema":1,"user":7000001,"titles":"x"}']
+    "text",
+    ["", "[]", "{", '{"schema":9,"user":7000001,"titles":[1]}', '{"schema":1,"user":7000001,"titles":"x"}', "[" * 9999],
 )
-def test_a_cache_that_makes_no_sense_is_made_anew(service, tmp_path, text):
+def test_titles_that_cannot_be_read_are_no_empty_list(service, tmp_path, text):
+    """Written anew, the file would have forgotten who is hidden, and the next run would take those for deleted."""
     path = tmp_path / "mine-anilist-titles.json"
     path.write_text(text)
     path.chmod(0o600)
+    entry(service, film(1))
+    with pytest.raises(StateError, match="the file is damaged") as told:
+        read(service, Feature.WATCHLIST, memory=tmp_path)
+    assert "remove it" in str(told.value.hint)
+    assert path.read_text() == text
+
+
+def test_titles_of_another_user_say_nothing(service, tmp_path):
     one = entry(service, film(1))
-    assert len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) == 1
+    assert len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) == 1
     one.hidden = True
-    assert len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) == 1
+    assert len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) == 1
     service.world.user_id += 1
-    assert len(read(service, Feature.WATCHLIST, cache=tmp_path).entries) == 0
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(read(service, Feature.WATCHLIST, memory=tmp_path).entries) == 0
+    assert (tmp_path / "mine-anilist-titles.json").stat().st_mode & 0o777 == 0o600
 
 
 # --- rows that cannot be read ---------------------------------------------------------------------

@@ -97,7 +97,7 @@ class AniList(Opened):
         self._calls = Calls(address_of(account), services)
         look = Look(self._calls)
         name = f"{account.name}-anilist-titles.json"
-        keep, seen = (folder and folder / name for folder in (services.cache_dir, services.cache_seen))
+        keep, seen = (folder and folder / name for folder in (services.memory_dir, services.memory_seen))
         self._reader = Reader(self._calls, look, Known(keep, seen))
         status = None if self._unlisted == RATE_UNLISTED[0] else self._unlisted.upper()
         self._writer = Writer(self._calls, look, self._reader, self.capabilities, Rules(status, zone_of(None)))
