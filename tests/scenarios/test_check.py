@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 
 from cwsync.engine import check
 from cwsync.errors import Exit, UnavailableError
-from cwsync.model import CheckReport, Feature, GuardSpec, Mode
+from cwsync.model import AccountSpec, CheckReport, Feature, GuardSpec, Mode
 from cwsync.provider import Finding
 from support.engine import World, fingerprint_of
-from support.memory import capable
-from support.world import movie, rated
+from support.knower import Knowledge, knower
+from support.memory import capable, plugged
+from support.world import at, movie, only, played, rated
 
 RATINGS = Feature.RATINGS
 
@@ -130,3 +132,39 @@ def test_a_one_way_pair_is_told_what_two_way_would_want(world):
     assert told(checked(world)["home-away"], "readiness")[0][1].startswith("two-way would want a look first")
     world.run()
     assert told(checked(world)["home-away"], "readiness") == [(True, "two-way would do as well")]
+
+
+def test_what_a_run_would_do_counts_titles_by_the_ids_it_would_learn(world):
+    """One of two films is the same on both sides, by ids of different services."""
+    for name, service, other in (("home", "imdb", 2), ("away", "tmdb", 3)):
+        rows = [(only(movie(n), service), rated(5)) for n in (1, other)]
+        world.account(name).put(RATINGS, *rows)
+    name = world.pair("home", "away", RATINGS, guards=GuardSpec())
+    world.pairs[name] = replace(world.pairs[name], ids=AccountSpec("knower", "knower"))
+    known = Knowledge([movie(n).ids for n in range(1, 4)])
+    with plugged(knower=knower(known)):
+        found = checked(world)["home-away"]
+        assert (True, "a run would: add 1 on home, add 1 on away") in told(found, "ratings")
+        known.down = True
+        found = checked(world)["home-away"]
+    assert told(found, "ids") == [(False, "knower: it is down")]
+    assert found.exit_code == Exit.PARTIAL
+    assert set(known.cached_in) == {None}
+
+
+def test_a_mapping_that_is_missing_is_told(world):
+    world.account("home").put(Feature.HISTORY, (movie(1), played(at(1))))
+    world.account("away", capable(by_entry=True, named_by=frozenset({"anilist"})))
+    world.pair("home", "away", Feature.HISTORY, guards=GuardSpec())
+    found = checked(world)["home-away"]
+    assert "cwsync mappings update" in told(found, "anime")[0][1]
+    assert (True, "a run would: 1 hold") in told(found, "history")
+    assert found.exit_code == Exit.PARTIAL
+
+
+def test_the_runs_that_ended_well_are_counted(world):
+    for _ in range(3):
+        world.run()
+    ((ok, text),) = told(checked(world)["home-away"], "runs")
+    assert ok
+    assert text.startswith("3 runs ended well so far, the last one ")

@@ -46,7 +46,10 @@ def check(
     ]
     asked = {one.ids.name: one.ids for one in pairs if one.ids is not None and one.ids.name not in accounts}
     reports += [asyncio.run(_ids(account, describe, environ, None if offline else home)) for account in asked.values()]
-    return (*reports, *(_pair(pair, None if offline else readiness(pair, settings, read, home)) for pair in pairs))
+    for pair in pairs:
+        ready = None if offline else asyncio.run(readiness(pair, settings, read, home))
+        reports.append(_pair(pair, ready))
+    return tuple(reports)
 
 
 def _synced(account: AccountSpec, pairs: Sequence[PairSpec]) -> frozenset[Feature]:

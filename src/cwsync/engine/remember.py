@@ -40,6 +40,7 @@ def remember(
         digest=report.digest,
         counts={f"{feature.value}.{word}": n for feature, one in report.features.items() for word, n in _counts(one)},
         observed={**(last.observed if last else {}), **dict.fromkeys(report.observed, started)},
+        good_runs=(last.good_runs if last else 0) + (report.exit_code == 0),
     )
     save_last_run(store.folder, record)
 

@@ -27,7 +27,8 @@ class LastRun:
 
     `good_at` is when a run last ended well (None: never), `generation` that of the state it left,
     `digest` that of its plan (None: it did not get that far), `counts` what it did. `observed` is when
-    both sides of a feature were last read and judged, by this run or by an earlier one.
+    both sides of a feature were last read and judged, by this run or by an earlier one. `good_runs` is how many
+    runs have ended well so far.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class LastRun:
     digest: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     observed: Mapping[Feature, datetime] = field(default_factory=dict)
+    good_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def _decode(record: dict[str, object]) -> LastRun:
         strict.optional(record, "digest", str),
         strict.counts(record.get("counts")),
         {Feature(name): strict.instant(at) for name, at in strict.table(record.get("observed", {})).items()},
+        strict.typed(record.get("good_runs", 0), int, "a whole number"),
     )
 
 
@@ -87,6 +90,7 @@ def save_last_run(folder: Path, run: LastRun) -> None:
         "digest": run.digest,
         "counts": dict(sorted(run.counts.items())),
         "observed": {feature.value: format_when(at) for feature, at in sorted(run.observed.items())},
+        "good_runs": run.good_runs,
     }
     for one in (folder.parent, folder):
         files.make_dir(one)
