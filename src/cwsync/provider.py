@@ -163,6 +163,14 @@ class LogsIn(Protocol):
         """Have the service forget `tokens`; whether it can. Raises `UnavailableError`, `AuthError` (it has already)."""
 
 
+class TellsEnd(Protocol):
+    """What a provider class offers, beside `LogsIn`, whose tokens say themselves until when they are good."""
+
+    @classmethod
+    def end_of(cls, token: str) -> datetime | None:
+        """Until when, as the token says; nobody vouches for it. None where it says nothing. Asks nobody."""
+
+
 class Opened(Protocol):
     """What is opened and let go of by ``async with``; providers inherit it. A failed opening lets go too."""
 
@@ -331,6 +339,12 @@ def login_of(name: str) -> type[LogsIn] | None:
     """How accounts of a provider log in; None when they do not. Raises `ConfigError` for an unknown name."""
     found = provider_class(name)
     return cast("type[LogsIn]", found) if hasattr(found, "replaces_login") else None
+
+
+def tells_end(name: str) -> type[TellsEnd] | None:
+    """Who reads the end of a provider's tokens from them; None: nobody. Raises `ConfigError` for an unknown name."""
+    found = provider_class(name)
+    return cast("type[TellsEnd]", found) if hasattr(found, "end_of") else None
 
 
 def kept_of(account: AccountSpec, cache: Path) -> Kept | None:

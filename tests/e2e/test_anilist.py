@@ -396,3 +396,19 @@ def test_logging_in_and_out_with_the_real_command(house: House) -> None:
     out = shell("auth logout mine")
     assert (out.code, "the service itself cannot be told" in out.out) == (0, True)
     assert shell("run").code == 6
+
+
+def test_the_end_of_a_token_of_the_environment_is_told(house: House) -> None:
+    """Nobody renews it, whoever keeps it."""
+    shell = house.shell("one-way", ["watchlist"])
+    for days, state, code in ((200, "replaced", 0), (-1, "expired", 6)):
+        shell.environ["ANILIST_TOKEN"] = token = house.service.login(days=days)
+        done = shell("auth status --json")
+        (account,) = [one for one in done.json["accounts"] if one["account"] == "mine"]
+        assert (account["state"], done.code, account["renews"]) == (state, code, False)
+        assert days - 1 < account["days_left"] <= days
+        page = shell("auth status").out
+        assert f"{account['expires_at'][:10]} " in page
+        assert token not in page + done.out
+    shell.environ["ANILIST_TOKEN"] = "no-token-that-says-anything"  # noqa: S105
+    assert shell("auth status").code == 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from cwsync.engine.options import Home
 from cwsync.engine.services import services_for
 from cwsync.errors import AuthError, CwsyncError, Exit, InternalError, StateError, UsageError
 from cwsync.model import AccountSpec, LoginState, LoginStatus, LogoutReport, SecretRef, Settings
-from cwsync.provider import LogsIn, Person, login_of
+from cwsync.provider import LogsIn, Person, login_of, tells_end
 from cwsync.state import Locks, RunInfo, TokenStore
 from cwsync.tokens import Tokens, login
 
@@ -98,7 +98,7 @@ def _status(
     if secret is not None:
         ok, text = describe(secret, environ)
         if ok:
-            return LoginStatus(account.name, account.provider, LoginState.REPLACED, text)
+            return _replaced(account, home, secret, text, now)
         broken = LoginState.BROKEN
         return LoginStatus(account.name, account.provider, broken, str(secret), problem=text, exit_code=int(Exit.USAGE))
     store = TokenStore(home.state_dir)
@@ -118,6 +118,23 @@ def _status(
         hint = f"log in: cwsync auth login {account.name}"
         return LoginStatus(account.name, account.provider, LoginState.MISSING, hint=hint, exit_code=int(Exit.LOGIN))
     return _logged_in(store, tokens, now)
+
+
+def _replaced(account: AccountSpec, home: Home, secret: SecretRef, text: str, now: datetime) -> LoginStatus:
+    """A secret that stands in for a login. No program is run only to look at it."""
+    status = LoginStatus(account.name, account.provider, LoginState.REPLACED, text)
+    reader = tells_end(account.provider)
+    if reader is None or secret.source == "command":
+        return status
+    try:
+        until = reader.end_of(home.resolve(secret, where=f"accounts.{account.name}"))
+    except CwsyncError as error:
+        code = int(error.exit_code)
+        return replace(status, state=LoginState.BROKEN, problem=error.message, hint=error.hint, exit_code=code)
+    if until is None or until > now:
+        return replace(status, expires_at=until)
+    hint = f"get another one, or take it out of [accounts.{account.name}] and log in: cwsync auth login {account.name}"
+    return replace(status, state=LoginState.EXPIRED, expires_at=until, hint=hint, exit_code=int(Exit.LOGIN))
 
 
 def _logged_in(store: TokenStore, tokens: Tokens, now: datetime) -> LoginStatus:

@@ -171,6 +171,11 @@ class AniList(Opened):
             await calls.aclose()
 
     @classmethod
+    def end_of(cls, token: str) -> datetime | None:
+        """The end that a token names."""
+        return decode_token(token).expires_at
+
+    @classmethod
     async def logout(cls, account: AccountSpec, services: Services, tokens: Tokens) -> bool:  # noqa: ARG003
         """AniList cannot be told to forget a token; a person can, in the settings of the account."""
         return False

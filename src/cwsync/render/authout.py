@@ -49,10 +49,8 @@ def _who(status: LoginStatus, *, full: bool = False) -> str:
 
 def _until(status: LoginStatus, now: datetime) -> str:
     """``2026-05-08 20:15 (6 days left), renews itself``."""
-    if status.state not in (LoginState.LOGGED_IN, LoginState.EXPIRED):
-        return NOTHING
     if status.expires_at is None:
-        return "it is revoked"
+        return "it is revoked" if status.state in (LoginState.LOGGED_IN, LoginState.EXPIRED) else NOTHING
     left = status.expires_at - now
     told = f"{span(left)} left" if left > timedelta(0) else f"{span(-left)} ago"
     return f"{when(status.expires_at)} ({told})" + (", renews itself" if status.renews else "")
