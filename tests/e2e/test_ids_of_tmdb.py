@@ -98,3 +98,36 @@ def test_a_key_that_was_revoked_is_said_and_nothing_is_written(house: House) -> 
     assert not found["changes"]
     assert {one["reason"].partition(":")[0] for one in found["holds"]} == {"ids-refused"}
     assert any("TMDb does not know the application" in one for one in found["warnings"])
+
+
+INTO_TMDB = """
+[accounts.home]
+provider = "csv"
+path = "ratings.csv"
+feature = "ratings"
+[accounts.tmdb]
+api_url = "{url}"
+token = {{ env = "TMDB_TOKEN" }}
+session_id = {{ env = "TMDB_SESSION" }}
+staleness = "0s"
+[pairs.both]
+source = "home"
+target = "tmdb"
+ids = "tmdb"
+[pairs.both.ratings]
+"""
+
+
+def test_a_list_of_imdb_is_written_to_tmdb(house: House) -> None:
+    """Nothing of it is matched: nothing is there. But TMDb takes films by its own numbers alone."""
+    house.shell.file.write_text(INTO_TMDB.format(url=house.service.url))
+    house.shell.environ["TMDB_SESSION"] = house.service.login()
+    rows = [f"{one.value},{n}" for n in (1, 2, 3) for one in world.movie(n).ids if one.service == "imdb"]
+    (house.shell.folder / "ratings.csv").write_text("\n".join(["Const,Your Rating", *rows, ""]))
+    found = house.run()
+    assert [one["outcome"] for one in found["changes"]] == ["confirmed"] * 3
+    assert [one["ids"]["tmdb"] for one in found["changes"]] == ["100002", "100003", "100004"]
+    house.service.forget()
+    again = house.run()
+    assert (again["changes"], again["skips"]) == ([], [])
+    assert [call for call in house.service.calls() if "/account" not in call] == [], "nothing is asked twice"
