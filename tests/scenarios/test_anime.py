@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from cwsync.files import make_dir
+from cwsync.mappings import mapping_path
+from cwsync.mappings.indexfile import encode
 from cwsync.model import Feature, GuardSpec, Item, Kind, Mode, Plays, Settings, external_id
 from support.engine import HOUR, World, codes, did
 from support.memory import Store, capable
@@ -25,13 +28,30 @@ RULES: tuple[dict[str, Any], ...] = (
 )
 
 ENTRIES = capable(by_entry=True, named_by=frozenset({"anilist", "mal"}))
+WHEN = "2026-11-21T00:00:00Z"
+ABOUT: dict[str, Any] = {
+    "url": "", "version": "3.0.0", "generated_on": None, "fetched_at": WHEN, "checked_at": WHEN, "n_bytes": 0,
+    "sources": 0, "links": 0, "skipped": {}, "tag": None,
+}  # fmt: skip
 SHOWS = capable(named_by=frozenset({"tvdb", "tmdb"}))
 
 
 class Anime(World):
-    """A world whose pairs have rules of which anime is which."""
+    """A world with a data set that knows nothing, whose pairs have rules of which anime is which."""
 
     rules: tuple[dict[str, Any], ...] = RULES
+
+    def get(self) -> None:
+        """Have the data set."""
+        path = mapping_path(self.home.state_dir)
+        for folder in (path.parents[2], path.parents[1], path.parent):
+            make_dir(folder)
+        path.write_bytes(encode(ABOUT, {}))
+        path.chmod(0o600)
+
+    def lose(self) -> None:
+        """Have none any more."""
+        mapping_path(self.home.state_dir).unlink()
 
     def settings(self) -> Settings:
         made = super().settings()
@@ -40,7 +60,9 @@ class Anime(World):
 
 @pytest.fixture
 def world(tmp_path: Path) -> Anime:
-    return Anime(tmp_path)
+    made = Anime(tmp_path)
+    made.get()
+    return made
 
 
 def entry(n: int, number: int | None = None) -> Item:
@@ -128,6 +150,7 @@ def test_without_a_mapping_it_is_said_how_to_get_one_and_nothing_is_removed(worl
     home.put(HISTORY, (episode(7, 1, 1), played(at(1))))
     world.run()
     world.rules = ()
+    world.lose()
     world.clock.tick(HOUR)
     report = world.run(apply=False)
     assert not [one for one in report.changes if one.change.op.value == "remove"]
@@ -181,25 +204,36 @@ def test_episodes_that_were_matched_stay_so_whatever_became_of_the_mapping(
     agreed(world)
     world.rules = rules
     still(world)
+    world.lose()
+    still(world)
 
 
-@pytest.mark.parametrize("rules", [(), RULES[1:]], ids=["lost", "without the entry"])
-def test_the_next_episode_waits_for_a_mapping_that_was_there(world: Anime, rules: tuple[dict[str, Any], ...]) -> None:
+@pytest.mark.parametrize("rules", [(), RULES[1:]], ids=["no rules", "other rules"])
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "without the entry"])
+def test_the_next_episode_waits_for_a_mapping_that_was_there(
+    world: Anime, rules: tuple[dict[str, Any], ...], lost: bool
+) -> None:
     """Written by the numbers of its entry it would be there twice once the mapping is back."""
     home, away = agreed(world)
     world.rules = rules
+    if lost:
+        world.lose()
     away.put(HISTORY, (entry(20, 3), played(at(3))))
     report = world.run()
-    assert (did(report), report.exit_code) == ([], 0 if rules else 3)
-    assert codes((*report.holds, *report.skips)) == ["unnamed" if rules else "no-mapping"]
+    assert (did(report), report.exit_code) == ([], 3 if lost else 0)
+    assert codes((*report.holds, *report.skips)) == ["no-mapping" if lost else "unnamed"]
     world.rules = RULES
     world.clock.tick(HOUR)
     assert len(did(world.run())) == 1
     assert items(home) == [f"tvdb_show:7#s1e{n}" for n in (1, 2, 3)]
 
 
-def test_without_a_mapping_what_may_be_one_title_is_not_made_two(world: Anime) -> None:
-    world.rules = ()
+@pytest.mark.parametrize("rules", [(), RULES[1:]], ids=["no rules", "other rules"])
+def test_without_a_mapping_what_may_be_one_title_is_not_made_two(
+    world: Anime, rules: tuple[dict[str, Any], ...]
+) -> None:
+    world.rules = rules
+    world.lose()
     home, away = sides(world, HISTORY)
     home.put(HISTORY, *((episode(7, 1, n), played(at(n))) for n in (1, 2)))
     away.put(HISTORY, *((entry(20, n), played(at(n))) for n in (1, 2)))

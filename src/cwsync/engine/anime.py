@@ -30,7 +30,7 @@ def mappings_of(pair: PairSpec, home: Home) -> Mappings | None:
     graph = open_graph(home.state_dir)
     if graph is None and not pair.anime:
         return None
-    return Mappings(Overrides(pair.anime, graph or MemoryGraph(())))
+    return Mappings(Overrides(pair.anime, graph or MemoryGraph(())), whole=graph is not None)
 
 
 def in_shows(mappings: Mappings, items: Sequence[Item]) -> tuple[dict[Item, Item], dict[Item, str]]:

@@ -45,11 +45,12 @@ class Entries:
         self._names = {one: account_of(pair, one).name for one in Side}
         self._reasons: dict[Item, str] = {}
         self._known: set[tuple[object, ...]] = set()
+        self._told: set[Item] = set()
 
     @property
     def informed(self) -> bool:
-        """Whether there is anything to ask."""
-        return self._mappings is not None
+        """Whether there is a data set. Without one, rules of a person may still tell of single titles."""
+        return self._mappings is not None and self._mappings.whole
 
     # --- what entries are elsewhere -----------------------------------------------------------------
 
@@ -74,6 +75,7 @@ class Entries:
             elif items and set(items[0].tokens()).isdisjoint(item.tokens()):
                 self._known.add(_title(item))
                 found[item] = _at_the_place_of(items[0], item)
+        self._told |= set(found.values())
         return found, doubts
 
     def in_shows(self, items: Iterable[Item]) -> dict[Item, Item]:
@@ -82,6 +84,7 @@ class Entries:
             return {}
         found, reasons = in_shows(self._mappings, list(items))
         self._reasons |= {found.get(item, item): why for item, why in reasons.items()}
+        self._told |= set(found.values())
         return found
 
     # --- what has no name there ---------------------------------------------------------------------
@@ -115,7 +118,8 @@ class Entries:
         for item in items:
             loose = item.kind is Kind.EPISODE and self._is_entry(item)
             why = self._reasons.get(item) if loose or not there.names(item) else None
-            if self._mappings is None and (not there.names(item) or item.kind in others or (loose and moved)):
+            unsure = not there.names(item) or item.kind in others or (loose and moved)
+            if unsure and not self.informed and item not in self._told:
                 found[item] = _LACKING
             elif why is not None or not there.names(item):
                 found[item] = f"{UNNAMED} {why or f'the mapping does not know what it is on {self._name_there}'}"
@@ -130,9 +134,11 @@ class Entries:
         if self._mappings is None:
             return dict.fromkeys(left, _LACKING)
         found, reasons = in_entries(self._mappings, left)
-        none = f"the mapping has no title of {self._names[self._side]} for it"
+        none = f"{UNNAMED} the mapping has no title of {self._names[self._side]} for it" if self.informed else _LACKING
         return {
-            item: f"{UNNAMED} {reasons.get(item, none)}" for item in left if not self._is_entry(found.get(item, item))
+            item: f"{UNNAMED} {reasons[item]}" if item in reasons else none
+            for item in left
+            if not self._is_entry(found.get(item, item))
         }
 
     @property

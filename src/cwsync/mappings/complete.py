@@ -29,10 +29,14 @@ class MappingNote:
 
 
 class Mappings:
-    """A mapping in use. `notes` are those of the last call of any method."""
+    """A mapping in use. `notes` are those of the last call of any method.
 
-    def __init__(self, graph: Graph) -> None:
+    `whole` says that there is a data set, and not a person's own rules alone: what it does not know nobody does.
+    """
+
+    def __init__(self, graph: Graph, *, whole: bool = True) -> None:
         self._known = Relations(graph)
+        self.whole = whole
         self.notes: list[MappingNote] = []
 
     def complete(self, items: Sequence[Item]) -> Mapping[Item, Item]:
