@@ -79,7 +79,8 @@ class Told:
         assert "bug in cwsync" not in both, self
         assert CANARY not in both, self
         words = _no_values(self.argv)
-        if "--json" in words and "--" not in self.argv and not {"-V", "--version", "-h", "--help"} & set(words):
+        in_words = self.code == 0 and {"-V", "--version", "-h", "--help"} & set(words)
+        if "--json" in words and not in_words:
             self._check_json()
         elif self.code in (2, 7) and "FAILED" not in self.out:  # `check` says it in its table
             assert "error: " in self.err, self
@@ -96,9 +97,14 @@ class Told:
 
 
 def _no_values(argv: Sequence[str]) -> list[str]:
-    """The words but for the values of options: behind `-c`, `--json` is the name of a file."""
+    """The words up to ``--``, but for the values of options: behind `-c`, `--json` is the name of a file."""
     words, rest = [], iter(argv)
     for word in rest:
+        if word == "--":
+            break
+        if word.startswith("--") and "=" in word:
+            words.append(word.partition("=")[0])  # a flag with a value, which may be refused
+            continue
         words.append(word)
         if word in TAKES:
             next(rest, None)

@@ -46,3 +46,11 @@ def test_more_than_anyone_reads_is_not_kept() -> None:
     note = Note(Feature.RATINGS, "k", HEAT, "no-ids: why")
     plan = replace(plan_feature(asked), observations=(), counts={}, skips=(note,) * 2001)
     assert evidence_of(asked, plan, PAIR, None, NOW) is None
+
+
+@pytest.mark.parametrize(("withheld", "lasts"), [(0, False), (2, True)])
+def test_a_list_that_withholds_rows_is_evidence_and_one_that_is_short_is_none(*, withheld: int, lasts: bool) -> None:
+    side = snapshot([(HEAT, score(8))], watermark="w", complete=False, withheld=withheld)
+    asked = question(side, side)
+    plan = replace(plan_feature(asked), observations=(), counts={}, holds=(), skips=())
+    assert (evidence_of(asked, plan, PAIR, None, NOW) is not None) is lasts

@@ -445,7 +445,7 @@ def test_only_an_answer_that_says_so_proves_a_write() -> None:
     assert proved == {Outcome.CONFIRMED, Outcome.ALREADY}
     for forged in (None, object(), True):
         with pytest.raises(TypeError, match="confirm"):
-            ConfirmedWrite(forged, sent, None, at(0))
+            ConfirmedWrite(forged, sent, None, at(0), shown=True)
 
 
 def test_an_effect_never_takes_the_place_of_a_doubt() -> None:

@@ -11,6 +11,7 @@ import pytest
 from cwsync.model import (
     Entry,
     Feature,
+    GuardSpec,
     Item,
     Mark,
     MarkKind,
@@ -146,6 +147,23 @@ def test_what_was_taken_and_never_shown_is_neither_gone_nor_sent_again(feature, 
     assert told(plan) == expected
 
 
+def test_a_removal_that_its_own_row_proves_needs_no_complete_list_and_files_that_left_trip_no_guard():
+    some = replace(side(None, complete=False), shelf=LIBRARIES["unrated"])
+    plan = planned(some, side(EIGHT), baseline(known()), hold_removed=timedelta(0))
+    assert (told(plan), plan.guards) == ("-target", ())
+    films = [film(f"imdb:{n}") for n in range(1, 41)]
+    rows = [Row(f"imdb_movie:tt{n:07d}", one, EIGHT, EIGHT, (f"k{n}",), (f"k{n}",)) for n, one in enumerate(films, 1)]
+    both = [Entry(one, EIGHT, f"k{n}") for n, one in enumerate(films, 1)]
+    for left in (both[:20], []):
+        shelf = Titles(frozenset(str(one.native_key) for one in left), frozenset(one.item for one in left))
+        half = Snapshot(Feature.RATINGS, tuple(left), complete=True, account_id="account", shelf=shelf)
+        whole = Snapshot(Feature.RATINGS, tuple(both), complete=True, account_id="account")
+        plan = planned(half, whole, baseline(rows), guards=GuardSpec(), hold_removed=timedelta(0))
+        assert (plan.changes, plan.guards) == ((), ())
+        plan = planned(replace(half, shelf=None), whole, baseline(rows), guards=GuardSpec(), hold_removed=timedelta(0))
+        assert plan.guards, "without a library nobody can say so"
+
+
 def test_a_removal_in_doubt_has_landed_where_the_file_is_gone_too():
     rows = known()
     mark = Mark(MarkKind.DOUBT, Side.SOURCE, EIGHT, None, None, NOW - timedelta(hours=1), NOW - timedelta(minutes=45))
@@ -158,6 +176,9 @@ def test_a_write_without_a_name_is_unshown_until_a_read_shows_it():
     first = planned(side(EIGHT), side(None), baseline(known()[:1]))
     (change,) = first.changes
     proofs = [confirm(Receipt(change, Outcome.CONFIRMED, native_key=key), NOW) for key in (None, "new")]
+    there = confirm(Receipt(change, Outcome.ALREADY), NOW)
+    assert there is not None
+    assert baseline(known()[:1]).commit(first.observations, [there]).rows[change.key].unshown is None, "it was seen"
     bare, named = (baseline(known()[:1]).commit(first.observations, [proof] if proof else []) for proof in proofs)
     row = bare.rows[change.key]
     assert (row.unshown, named.rows[change.key].unshown) == (Side.TARGET, None)

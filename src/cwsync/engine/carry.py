@@ -19,6 +19,7 @@ from cwsync.planner.plan import FeaturePlan
 from cwsync.provider import Provider
 from cwsync.redaction import redact
 from cwsync.state import Journal
+from cwsync.tokens import login
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Carrier:
     now: Callable[[], datetime]
     tell: OnProgress
     pair: str
+    names: Mapping[Side, str]
     batch: int = 0
     halted: CwsyncError | None = None
 
@@ -163,6 +165,13 @@ class Carrier:
             # The disk failed somewhere between the first byte and the last fsync: nobody knows.
             self.halted = error
             receipts = [Receipt(change, Outcome.UNKNOWN, error.code, detail=error.message) for change in batch]
+        refused = next(
+            (one for one in receipts if one.outcome is Outcome.NOT_SENT and one.code == AuthError.code), None
+        )
+        if self.halted is None and refused is not None:
+            # Some of the batch was written before: the receipts say what, and nothing more is sent.
+            name = self.names[side]
+            self.halted = AuthError(refused.detail or "the login ended", where=name, hint=login(name))
         # What a service answers may repeat what we sent, and stays in the journal for months.
         receipts = [_without_secrets(receipt) for receipt in receipts]
         done.at = self.now()

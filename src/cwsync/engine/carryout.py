@@ -12,7 +12,7 @@ from cwsync.engine.effects import touches, with_side_effects
 from cwsync.engine.fastpath import keep_evidence
 from cwsync.engine.pairrun import PairRun
 from cwsync.engine.questions import capabilities_of
-from cwsync.engine.sides import Sides
+from cwsync.engine.sides import Sides, account_of
 from cwsync.model import Baseline, Feature, MarkKind, Observation, Side
 from cwsync.planner.plan import standing
 from cwsync.state import Header, Journal
@@ -26,7 +26,10 @@ async def carry_out(run: PairRun, sides: Sides) -> None:
     try:
         if journal is not None:
             snapshots = {feature: question.snapshots for feature, question in run.questions.items()}
-            carrier = Carrier(sides, snapshots, journal, run.stop, clock.now, run.home.on_progress, run.pair.name)
+            names = {side: account_of(run.pair, side).name for side in Side}
+            carrier = Carrier(
+                sides, snapshots, journal, run.stop, clock.now, run.home.on_progress, run.pair.name, names
+            )
             for feature, plan in run.plans.items():
                 carried[feature] = await carrier.carry(plan)
                 run.parts.carried(feature, carried[feature])

@@ -99,14 +99,15 @@ def evidence_of(
     """
     busy = plan.changes or plan.conflicts or plan.guards or plan.observations or plan.union or question.frozen
     told = any(snapshot.undecoded or snapshot.warnings for snapshot in question.snapshots.values())
-    told = told or not all(snapshot.complete for snapshot in question.snapshots.values())
+    whole = all(snapshot.complete or snapshot.withheld for snapshot in question.snapshots.values())
     marks = {side: question.snapshots[side].watermark for side in Side}
     scoped = question.since or question.until or question.adds_only or question.limit
     rows = question.baseline.rows.values()
     waiting = any(row.seen or (row.mark and row.mark.until > question.now) for row in rows)
     passing = not all(note.code in _LASTING for note in (*plan.holds, *plan.skips))
-    many = len(plan.holds) + len(plan.skips) > _TOLD
-    if busy or told or scoped or waiting or passing or many or None in marks.values() or Class.ADOPT in plan.counts:
+    many = len(plan.holds) + len(plan.skips) > _TOLD or Class.ADOPT in plan.counts
+    odd = told or not whole or None in marks.values()
+    if busy or odd or scoped or waiting or passing or many:
         return None
     since = {
         side: before.since[side] if before and before.watermarks.get(side) == marks[side] else read_at for side in Side

@@ -148,21 +148,22 @@ _PROOF: Final = object()
 class ConfirmedWrite:
     """Proof that one change happened. Only `confirm` makes one."""
 
-    __slots__ = ("at", "change", "native_key")
+    __slots__ = ("at", "change", "native_key", "shown")
 
-    def __init__(self, proof: object, change: Change, native_key: str | None, at: datetime) -> None:
+    def __init__(self, proof: object, change: Change, native_key: str | None, at: datetime, *, shown: bool) -> None:
         if proof is not _PROOF:
             raise TypeError("a ConfirmedWrite is made by confirm() from a receipt, and by nothing else")
         self.change = change
         self.native_key = native_key
         self.at = at
+        self.shown = shown
 
 
 def confirm(receipt: Receipt, at: datetime) -> ConfirmedWrite | None:
     """Turn a receipt into proof, or None when it proves nothing."""
     if receipt.outcome not in (Outcome.CONFIRMED, Outcome.ALREADY):
         return None
-    return ConfirmedWrite(_PROOF, receipt.change, receipt.native_key, at)
+    return ConfirmedWrite(_PROOF, receipt.change, receipt.native_key, at, shown=receipt.outcome is Outcome.ALREADY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ def _written(rows: Mapping[str, Row], write: ConfirmedWrite, window: timedelta) 
             write.at + window,
         )
     recent = tuple(at for at in row.writes if write.at - at < FLAP_WINDOW)
-    unnamed = change.side if change.before is None and write.native_key is None else None
+    unnamed = change.side if change.before is None and write.native_key is None and not write.shown else None
     unshown = row.unshown if row.unshown is change.side.other else unnamed
     row = replace(row, mark=mark, seen=None, parked=None, writes=(*recent, write.at), unshown=unshown)
     if change.after is None and change.origin is None:

@@ -7,7 +7,7 @@ every comparison is made in whole numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cwsync.model import Baseline, Change, Feature, Guard, GuardSpec, MarkKind, Op, Removal, Row, Side, Snapshot
@@ -22,9 +22,10 @@ _FEW = 20
 class Facts:
     """What the guards of one feature judge.
 
-    `present` counts the baseline records of each side that this run still saw there; `complete`
-    and `records` describe the two snapshots. `usable` says that the baseline counts for anything
-    (not in a first or a union run), `inferred` that removals were concluded from what was not seen.
+    `present` counts the baseline records of each side that this run still saw there, `lost` those that left its
+    library, of which nothing is concluded; `complete` and `records` describe the two snapshots. `usable` says that
+    the baseline counts for anything (not in a first or a union run), `inferred` that removals were concluded from
+    what was not seen.
     """
 
     feature: Feature
@@ -42,6 +43,7 @@ class Facts:
     wall: datetime
     last_at: datetime | None
     inferred: bool = True
+    lost: Mapping[Side, int] = field(default_factory=dict)
 
 
 def judge(facts: Facts) -> tuple[Guard, ...]:
@@ -93,10 +95,10 @@ def _clock(facts: Facts) -> list[Guard]:
 
 
 def _complete(facts: Facts, side: Side) -> Guard | None:
-    """Removals on `side` need a complete snapshot of the other side."""
+    """Removals on `side` need a complete snapshot of the other side, or its library, which proves each of them."""
     evidence = facts.snapshots[side.other]
     count = keys_written(facts.changes, Op.REMOVE, side)
-    if not count or evidence.complete or not facts.inferred:
+    if not count or evidence.complete or evidence.shelf is not None or not facts.inferred:
         return None
     numbers = f"{count} removals on {facts.names[side]}, but {facts.names[side.other]} was not read completely"
     return Guard(
@@ -110,7 +112,8 @@ def _empty(facts: Facts, side: Side) -> Guard | None:
         return None
     # What a service takes off by itself, because of a write of ours, is no reason to wonder.
     had = sum(row.value(side) is not None and not _taken_off(row, side) for row in facts.baseline.rows.values())
-    if not had:
+    had -= facts.lost.get(side, 0)
+    if had <= 0:
         return None
     if facts.feature is Feature.PROGRESS and had <= facts.spec.free_removes:
         return None  # the last started film was finished: that is what progress is for
@@ -123,7 +126,7 @@ def _taken_off(row: Row, side: Side) -> bool:
 
 
 def _overlap(facts: Facts, side: Side) -> Guard | None:
-    had, present = facts.baseline.count(side), facts.present[side]
+    had, present = facts.baseline.count(side) - facts.lost.get(side, 0), facts.present[side]
     if not facts.usable or had < _FEW or not facts.snapshots[side].complete or facts.feature is Feature.PROGRESS:
         return None
     if present * 100 >= facts.spec.min_overlap_percent * had:

@@ -123,7 +123,7 @@ def _seen(record: Record, row: Row, side: Side, rules: Rules) -> Seen:
     if shelf is not None:
         # The row of this very title was read, whatever else was not.
         absent = absent or shelf.knows(record.item)
-        if absent and keys and not any(shelf.has(key) for key in keys):
+        if absent and off_shelf(row, side, shelf):
             return Missing.LOST
     if not absent and side in rules.withheld:
         # Rows that are counted and not shown may be of what was known there, never of what is new to it.
@@ -131,6 +131,12 @@ def _seen(record: Record, row: Row, side: Side, rules: Rules) -> Seen:
     if absent and unshown(row, side):
         return Missing.LOST
     return Missing.ABSENT if absent else Missing.UNKNOWN
+
+
+def off_shelf(row: Row, side: Side, shelf: Shelf) -> bool:
+    """Whether a row that was known in a library is not in it any more."""
+    keys = row.native_keys(side)
+    return bool(keys) and not any(shelf.has(key) for key in keys)
 
 
 def unshown(row: Row, side: Side) -> bool:

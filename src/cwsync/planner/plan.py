@@ -40,7 +40,7 @@ from cwsync.planner.guards import Facts, judge
 from cwsync.planner.history import split_plays
 from cwsync.planner.identity import Record, link
 from cwsync.planner.normalize import Scale
-from cwsync.planner.observe import Rules
+from cwsync.planner.observe import Rules, off_shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +200,7 @@ class Tally:
         self.dormant = 0
         self.present = dict.fromkeys(Side, 0)
         self.held = dict.fromkeys(Side, 0)
+        self.lost = dict.fromkeys(Side, 0)
         self.keys: set[str] = set()
         self.taken = 0
 
@@ -247,9 +248,17 @@ class Tally:
         self.held[Side.TARGET] += on_target
         if record.blind:
             on_source, on_target = on_source or Side.SOURCE in record.blind, on_target or Side.TARGET in record.blind
+        self._count_lost(record)
         for row in record.rows:
             self.present[Side.SOURCE] += on_source and row.source is not None
             self.present[Side.TARGET] += on_target and row.target is not None
+
+    def _count_lost(self, record: Record) -> None:
+        for side in Side:
+            shelf = self.question.snapshots[side].shelf
+            if shelf is not None and not record.entries(side) and side not in record.blind:
+                known = [row for row in record.rows if row.value(side) is not None]
+                self.lost[side] += sum(off_shelf(row, side, shelf) for row in known)
 
     def check(self, n_records: int) -> None:
         """Raise `InternalError` unless each of so many records is in exactly one class."""
@@ -279,6 +288,7 @@ class Tally:
             wall=question.wall,
             last_at=question.last_at,
             inferred=self.inferred,
+            lost=self.lost,
         )
         digests = {side: snapshot_digest(question.snapshots[side], question.caps[side]) for side in Side}
         plan = FeaturePlan(
