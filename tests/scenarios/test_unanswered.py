@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cwsync.errors import InternalError
-from cwsync.model import Feature, FeatureSpec, GuardSpec
+from cwsync.errors import Exit, InternalError
+from cwsync.model import Feature, FeatureSpec, GuardSpec, Outcome
 from support.engine import HOUR, MINUTE, WINDOW, World, codes
 from support.world import at, movie, rated
 
@@ -55,3 +55,19 @@ def test_a_write_in_doubt_was_never_judged_where_the_config_leaves_the_record_al
         report = world.run()
     assert codes(report.skips) == [f"{off}-off"]
     assert [row.mark for row in world.state()[RATINGS].rows.values() if row.mark] == []
+
+
+def test_a_login_that_ended_in_the_middle_of_a_batch_was_no_more_than_a_record_that_failed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    home, away = world.account("home"), world.account("away")
+    home.put(RATINGS, *[(movie(n), rated(5, at(0))) for n in range(1, 6)])
+    world.pair("home", "away", RATINGS)
+    world.logins["away"].lies.refuse = {movie(n).ids[0]: (Outcome.NOT_SENT, "auth") for n in (4, 5)}
+    ended = world.run()
+    assert ended.exit_code == Exit.LOGIN
+    assert ended.error is not None
+    assert ended.error.hint == "log in again: cwsync auth login away"
+    assert len(away.rows[RATINGS]) == 3, "what was written before counts"
+    world.logins["away"].lies.refuse = {}
+    assert world.run().exit_code == 0
+    assert len(away.rows[RATINGS]) == 5
