@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from simulators.mediabrowserboxes import Boxes
 from simulators.mediabrowserlists import Listings, nobody
 from simulators.mediabrowserlogin import Doors, Token
 from simulators.mediabrowserrows import Look, RefusedError, Row, now_text, row_of
@@ -50,8 +51,10 @@ class MediaBrowser(Listings):
         self.ignores_user = False
         self.watch: Callable[[Request, Reply], None] | None = None
         self.key = doors.key()
+        self.boxes = Boxes(self)
         self.routes_of_dialect()
         self._routes_of_both()
+        self.boxes.serve()
 
     # --- for tests ------------------------------------------------------------------------------
 
@@ -283,15 +286,19 @@ class MediaBrowser(Listings):
 
     def writing(self, token: Token, user: User | None, *, guarded: bool = False) -> User:
         """The user whose data a write changes, when it may (`guarded`: it needs leave). Raises `RefusedError`."""
-        if self.locked > 0:
-            self.locked -= 1
-            raise RefusedError(500, LOCKED)
+        self.trips()
         user = self.somebody(user)
         if guarded:
             self.lets(token, user)
         if self.ignores_user and token.user is not None:
             return token.user
         return user
+
+    def trips(self) -> None:
+        """Raises `RefusedError` where the database is locked."""
+        if self.locked > 0:
+            self.locked -= 1
+            raise RefusedError(500, LOCKED)
 
     def somebody(self, user: User | None) -> User:
         """The user where one is needed. Raises `RefusedError` where a key named none."""

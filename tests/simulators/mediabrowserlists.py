@@ -189,7 +189,7 @@ class Listings(Server):
         if user is not None and not user.sees(above):
             raise RefusedError(401, f"{user.name} is not permitted to access Library {above.name}.")
         if above.kind == BOXSET:
-            return [row for row in world.titles.values() if row.box is above]
+            return [row for _, row in world.inside(above)]
         return [row for row in world.titles.values() if _is_in(row, above)] if deep else list(above.children)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-MOVIE, SERIES, SEASON, EPISODE, BOXSET = "Movie", "Series", "Season", "Episode", "BoxSet"
+MOVIE, SERIES, SEASON, EPISODE, BOXSET, PLAYLIST = "Movie", "Series", "Season", "Episode", "BoxSet", "Playlist"
 LEAVES = (MOVIE, EPISODE)
 SECOND = 10_000_000
 BORN = 1_600_000_000
@@ -63,7 +63,8 @@ class State:
 class Title:
     """One row. `ids` are its ``ProviderIds`` as they are stored; `parent` its season or series.
 
-    `virtual` is an episode without a file, `versions` the files of one title, `box` the set it is in.
+    `virtual` is an episode without a file, `versions` the files of one title, `box` the set it is in. Of a set or
+    a playlist `entries` are what is in it, each with a number of its own; `owner` is whose playlist it is.
     """
 
     id: str
@@ -84,6 +85,8 @@ class Title:
     box: Title | None = None
     sort: str | None = None
     children: list[Title] = field(default_factory=list)
+    entries: list[tuple[str, Title]] = field(default_factory=list)
+    owner: User | None = None
 
     @property
     def leaf(self) -> bool:
@@ -165,4 +168,6 @@ class User:
 
     def sees(self, row: Title) -> bool:
         """Whether the row is in a library of theirs."""
+        if row.kind == PLAYLIST:
+            return row.owner is None or row.owner is self
         return self.libraries is None or row.library.id in self.libraries

@@ -16,6 +16,7 @@ from simulators.mediabrowsertitles import (
     LEAVES,
     MOVIE,
     PASSWORD,
+    PLAYLIST,
     SEASON,
     SECOND,
     SERIES,
@@ -35,6 +36,7 @@ __all__ = [
     "LEAVES",
     "MOVIE",
     "PASSWORD",
+    "PLAYLIST",
     "SEASON",
     "SECOND",
     "SERIES",
@@ -52,7 +54,8 @@ __all__ = [
 class World(Deeds):
     """Everything behind the simulated address. `now` is the server's clock in seconds.
 
-    With `decimal` ids are those of an Emby. For what users did see `Deeds`.
+    With `decimal` ids are those of an Emby. After a change of a list `lag_lists` looks at it show what was there
+    before. For what users did see `Deeds`.
     """
 
     def __init__(self, now: Callable[[], float] = time.time, *, decimal: bool = False) -> None:
@@ -62,6 +65,9 @@ class World(Deeds):
         self.libraries: dict[str, Library] = {}
         self.titles: dict[str, Title] = {}
         self._next = 240_000
+        self.lag_lists = 0
+        self._late: dict[str, tuple[list[tuple[str, Title]], int]] = {}
+        self.shelf_of_lists = Library(hexed("lists"), "Lists", "lists")
         self.owner = self.add_user("Owner", admin=True, password=PASSWORD)
 
     def _id(self, *parts: object) -> str:
@@ -122,16 +128,44 @@ class World(Deeds):
         return self.add(series.library, EPISODE, name, ids, parent=above, index=number, **more)
 
     def put_in(self, box: Title, *rows: Title) -> None:
-        """Put films into a set."""
+        """Put titles into a set or a playlist, at its end."""
+        self._late[box.id] = (list(box.entries), self.lag_lists)
         for row in rows:
-            row.box = box
+            row.box = row.box or (box if box.kind == BOXSET else None)
+            self._next += 1
+            box.entries.append((str(self._next), row))
         self.version += 1
+
+    def take_out(self, box: Title, *rows: Title) -> None:
+        """Take titles out of a set or a playlist."""
+        self._late[box.id] = (list(box.entries), self.lag_lists)
+        for row in rows:
+            row.box = None if row.box is box else row.box
+        box.entries[:] = [one for one in box.entries if one[1] not in rows]
+        self.version += 1
+
+    def add_list(self, kind: str, name: str, *rows: Title, owner: User | None = None) -> Title:
+        """A set, or a playlist of the user `owner` (None: of nobody, and everybody sees it), with titles in it."""
+        made = self.add(self.shelf_of_lists, kind, name)
+        made.owner = owner
+        self.put_in(made, *rows)
+        return made
+
+    def inside(self, box: Title) -> list[tuple[str, Title]]:
+        """What a look at a set or a playlist shows, each with its number: a few times what was there before."""
+        shown, looks = self._late.get(box.id, ([], 0))
+        if looks <= 0:
+            return list(box.entries)
+        self._late[box.id] = (shown, looks - 1)
+        return [one for one in shown if one[1].id in self.titles]
 
     def remove(self, row: Title) -> None:
         """Take a row, and all below it, out of its library."""
         for child in list(row.children):
             self.remove(child)
         del self.titles[row.id]
+        for box in self.titles.values():
+            box.entries[:] = [one for one in box.entries if one[1] is not row]
         if row.parent is not None:
             row.parent.children.remove(row)
         self.version += 1

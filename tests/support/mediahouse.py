@@ -26,8 +26,8 @@ provider = "tracker"
 path = "backup"
 
 [pairs.save]
-source = "home"
-target = "backup"
+source = "{source}"
+target = "{target}"
 mode = "{mode}"
 {features}
 """
@@ -53,10 +53,12 @@ class House:
         *,
         back: bool = False,
     ) -> Shell:
-        """A shell in which the server is the source of the pair, and the tracker its target."""
+        """A shell in which the server is the source of the pair, and the tracker its target; or the way `back`."""
         text = PAIRS.format(
             provider="emby" if self.server.dialect.emby else "jellyfin",
             url=self.server.url,
+            source="backup" if back else "home",
+            target="home" if back else "backup",
             more=more if "staleness" in more else f'staleness = "0s"\n{more}',
             mode=mode,
             features="\n".join(f"[pairs.save.{name}]\n{rules}" for name in features),
