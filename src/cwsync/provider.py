@@ -299,6 +299,14 @@ class IdSource(Protocol):
         """Keep what was learnt, where that is allowed, and let go of everything."""
 
 
+class Narrows(Protocol):
+    """What a provider class offers, beside `Provider`, whose accounts can do less by an option of theirs."""
+
+    @classmethod
+    def capabilities_of(cls, account: AccountSpec) -> Capabilities:
+        """What this account can do, by its options. Asks nothing."""
+
+
 class KnowsIds(Protocol):
     """What a provider class offers, beside `Provider`, whose service knows titles by the ids of others."""
 
@@ -333,6 +341,13 @@ def provider_class(name: str) -> type[Provider]:
     except KeyError:
         raise ConfigError(f"unknown provider {name!r}; known: {', '.join(provider_names())}") from None
     return cast("type[Provider]", getattr(importlib.import_module(module), attribute))
+
+
+def capabilities_for(account: AccountSpec) -> Capabilities:
+    """What an account can do, by its options too. Raises `ConfigError` for an unknown provider."""
+    found = provider_class(account.provider)
+    narrows = hasattr(found, "capabilities_of")
+    return cast("type[Narrows]", found).capabilities_of(account) if narrows else found.capabilities
 
 
 def login_of(name: str) -> type[LogsIn] | None:

@@ -14,7 +14,7 @@ from cwsync.engine.services import services_for
 from cwsync.engine.sides import account_of
 from cwsync.errors import CwsyncError, Exit, worst
 from cwsync.model import AccountSpec, CheckReport, Feature, Mode, Op, PairSpec, SecretRef, Settings, Side, Snapshot
-from cwsync.provider import Examines, Provider, ids_of, provider_class
+from cwsync.provider import Examines, Provider, capabilities_for, ids_of, provider_class
 
 Line = tuple[bool, str, str]
 _PRESENCE = frozenset({Feature.WATCHLIST, Feature.HISTORY})  # there or not there: nothing to update
@@ -201,7 +201,7 @@ def _pair(pair: PairSpec, ready: Readiness | None) -> CheckReport:
     for spec in pair.features:
         for side in Side:
             account = account_of(pair, side)
-            caps = provider_class(account.provider).capabilities.of(spec.feature)
+            caps = capabilities_for(account).of(spec.feature)
             if not caps.read:
                 lines.append((False, spec.feature.value, f"{account.name} cannot be read for this feature"))
                 continue

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from cwsync.engine.options import RunOptions
 from cwsync.engine.sides import account_of
-from cwsync.model import Baseline, Capabilities, FeatureSpec, PairSpec, Side, Snapshot, format_when
+from cwsync.model import Baseline, Capabilities, Feature, FeatureSpec, PairSpec, Side, Snapshot, format_when
 from cwsync.planner.plan import Question
 from cwsync.planner.write import kinds_of
-from cwsync.provider import provider_class
+from cwsync.provider import capabilities_for
 from cwsync.state import LastRun, PairState, PairStore
 
 _TOO_OLD = timedelta(days=30)
@@ -24,18 +24,19 @@ def capabilities_of(pair: PairSpec) -> dict[Side, Capabilities]:
     found = {}
     for side in Side:
         account = account_of(pair, side)
-        caps = provider_class(account.provider).capabilities
+        caps = capabilities_for(account)
         found[side] = caps if account.staleness is None else replace(caps, staleness=account.staleness)
     return found
 
 
 def fingerprint(pair: PairSpec, spec: FeatureSpec) -> str:
-    """What a baseline stands on: the accounts, their libraries, the kinds and dates in scope.
+    """What a baseline stands on: the accounts, their libraries and lists, the kinds and dates in scope.
 
     Direction, mode and policies are not part of it: changing those keeps the baseline.
     """
     accounts = sorted(
-        [account.name, account.provider, _libraries(account.options)] for account in (pair.source, pair.target)
+        [account.name, account.provider, _libraries(account.options) + _chosen(account.options, spec.feature)]
+        for account in (pair.source, pair.target)
     )
     scope = [kinds_of(spec.types), format_when(spec.since), format_when(spec.until), spec.plays.value]
     return hashlib.sha256(json.dumps([accounts, scope]).encode()).hexdigest()[:32]
@@ -44,6 +45,12 @@ def fingerprint(pair: PairSpec, spec: FeatureSpec) -> str:
 def _libraries(options: Mapping[str, object]) -> list[str]:
     named = options.get("libraries")
     return sorted(str(name) for name in named) if isinstance(named, list | tuple) else []
+
+
+def _chosen(options: Mapping[str, object], feature: Feature) -> list[str]:
+    """The list that an account names as its watchlist: what another one holds was never removed from this one."""
+    name = options.get("watchlist_name") if feature is Feature.WATCHLIST else None
+    return [] if name is None else [f"{options.get('watchlist')}: {name}"]
 
 
 def union_reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +13,13 @@ _PLAYABLE: Final = frozenset({Kind.MOVIE, Kind.EPISODE})
 _TITLES: Final = frozenset({Kind.MOVIE, Kind.SHOW})
 _SERVER: Final = "source of the server, 10.10.7 to 12.0-rc5"
 _DOCUMENT: Final = "official document of 4.8.11 and 4.9.0.41"
+
+
+def narrowed(caps: Capabilities, watchlist: frozenset[Kind]) -> Capabilities:
+    """The same for an account whose watchlist holds these kinds alone."""
+    features = dict(caps.features)
+    features[Feature.WATCHLIST] = replace(caps.of(Feature.WATCHLIST), kinds=watchlist)
+    return replace(caps, features=features)
 
 
 def _fact(text: str, source: str) -> Fact:
@@ -44,6 +52,9 @@ _FEATURES: Final = {
 }
 _BOTH: Final = (
     _fact("The watchlist is the user's favourites: films and shows of the library, without a date.", _SERVER),
+    _fact("It may be a playlist or a collection that exists: `watchlist` and `watchlist_name` say so.", _SERVER),
+    _fact("A playlist takes the episodes of a show in its place, so as a watchlist it has films alone.", _SERVER),
+    _fact("A collection is seen by every user of the server, and needs the right to manage collections.", _SERVER),
     _fact("A title that is in no library cannot be held; it is no failure of others and tried again later.", _SERVER),
     _fact("A row has the date of one play. Its count counts starts and marks, so nothing is read from it.", _SERVER),
     _fact("A file of several episodes has one mark for all: written only when it is meant for all of them.", _SERVER),

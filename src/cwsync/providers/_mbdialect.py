@@ -50,6 +50,8 @@ class Dialect(ABC):
     names_files: bool
     # Whether the answer to a write shows the row as it is stored; else the row is asked for.
     answers_prove: bool
+    # Whether a collection goes with its last title.
+    drops_empty: bool
 
     @abstractmethod
     def is_other(self, product: str) -> bool:
@@ -58,6 +60,14 @@ class Dialect(ABC):
     @abstractmethod
     def items(self, user: str) -> tuple[str, Params]:
         """Path and parameters of lists of rows."""
+
+    def members(self, user: str, key: str, *, playlist: bool) -> tuple[str, Params]:
+        """Path and parameters of what stands in a playlist or in a collection: rows without what a user did."""
+        if playlist:
+            return f"/Playlists/{key}/Items", {"UserId": user, "EnableUserData": "false", "EnableImages": "false"}
+        path, params = self.items(user)
+        order: Params = {"SortBy": "DateCreated,SortName", "SortOrder": "Ascending", "EnableTotalRecordCount": "true"}
+        return path, {**params, **order, "EnableUserData": "false", "ParentId": key}
 
     @abstractmethod
     def views(self, user: str) -> tuple[str, Params]:
@@ -104,6 +114,7 @@ class Jellyfin(Dialect):
     ids_at_once = 100
     names_files = False
     answers_prove = True
+    drops_empty = False
 
     def is_other(self, product: str) -> bool:
         return "jellyfin" not in product.lower()
@@ -148,6 +159,7 @@ class Emby(Dialect):
     ids_at_once = 200
     names_files = True
     answers_prove = False
+    drops_empty = True
 
     def is_other(self, product: str) -> bool:
         return "jellyfin" in product.lower()

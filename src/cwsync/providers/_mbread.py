@@ -10,8 +10,8 @@ Source: Jellyfin's server 10.10.7 to 12.0-rc5 and its issues 8069 (short pages t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from typing import Any, Final, TypeVar, cast
@@ -21,6 +21,7 @@ from cwsync.http import Page, Whole, pages, together
 from cwsync.http.client import Params
 from cwsync.model import Entry, Feature, Kind, Play, Undecoded
 from cwsync.providers._mbcalls import AT_ONCE, Calls, nobody
+from cwsync.providers._mblist import Chosen, Members
 from cwsync.providers._mbvalues import entries_of, lingers, value_of
 from cwsync.providers._mbwire import (
     BadRow,
@@ -64,7 +65,10 @@ class Listing:
 
 @dataclass(slots=True)
 class Reading:
-    """A feature as the library tells it, and the lists it was read from. `doubt` says why something may be missing."""
+    """A feature as the library tells it, and the lists it was read from. `doubt` says why something may be missing.
+
+    `list_doubt`: it may be missing in the list that is the watchlist, so a row that was read proves nothing.
+    """
 
     lists: Sequence[tuple[str, Listing]] = ()
     entries: list[Entry] = field(default_factory=list)
@@ -72,16 +76,28 @@ class Reading:
     lingering: list[Undecoded] = field(default_factory=list)
     doubt: str | None = None
     requests: int = 0
+    list_doubt: bool = False
 
 
 class Library:
     """What one user has of one server. `names` are the libraries that count, all when there are none.
 
-    `admin` says that the server tells us whether it is scanning; `page` is how many rows a page has.
+    `admin` says that the server tells us whether it is scanning; `page` is how many rows a page has. `chosen` is
+    the list that is the watchlist, where that is not the favourites.
     """
 
-    def __init__(self, calls: Calls, user: str, names: Sequence[str], *, admin: bool, page: int = PAGE) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        user: str,
+        names: Sequence[str],
+        *,
+        admin: bool,
+        page: int = PAGE,
+        chosen: Chosen | None = None,
+    ) -> None:
         self.calls = calls
+        self._chosen = chosen
         self.user = user
         self._page = page
         self._names = tuple(names)
@@ -112,16 +128,22 @@ class Library:
         begun = [types for types in LISTS[feature] if types not in self._round]
         if self._admin:
             self._begun("busy", self._scanning)
+        chosen = self._chosen if feature is Feature.WATCHLIST else None
         found = await together([partial(self.listing, types) for types in LISTS[feature]], at_once=AT_ONCE)
+        members = None if chosen is None else await self._once("list", chosen.read)
         busy = await self._once("busy", self._scanning) if self._admin else None
         lists = tuple(zip(LISTS[feature], found, strict=True))
         reading = Reading(lists, requests=sum(listing.requests for types, listing in lists if types in begun))
         shows = shows_of(found[0])
         for listing in found:
-            _fill(reading, feature, listing, shows)
+            shown = listing if chosen is None or members is None else _chosen(listing, members, chosen.kinds)
+            _fill(reading, feature, shown, shows)
         if reading.undecoded:
             reading.doubt = f"{len(reading.undecoded)} rows cannot be read, first {reading.undecoded[0].where}"
         reading.doubt = reading.doubt or next((one.doubt for one in found if one.doubt), None)
+        if members is not None:
+            reading.requests += members.requests
+            reading.doubt, reading.list_doubt = reading.doubt or members.doubt, members.doubt is not None
         reading.doubt = reading.doubt or busy
         if reading.doubt is None and not any(listing.rows for listing in found):
             reading.doubt = await self._blind()
@@ -265,6 +287,17 @@ class Library:
             return decode_state(raw), raw
         except RowError as error:
             answer.garbled(str(error))
+
+
+def listed(row: Row, members: Container[str]) -> Row:
+    """A row of which not the mark of a favourite counts, but whether it is in a list."""
+    return replace(row, state=replace(row.state, favourite=row.key in members))
+
+
+def _chosen(listing: Listing, members: Members, kinds: frozenset[Kind]) -> Listing:
+    """The rows of a listing by whether they are in the list that is the watchlist; it holds these `kinds`."""
+    rows = (listed(row, members.entries if row.kind in kinds else ()) for row in listing.rows)
+    return replace(listing, rows=tuple(rows))
 
 
 def _row_of(raw: object) -> Row | BadRow | str:

@@ -27,7 +27,7 @@ from cwsync.providers._mbwire import Row, RowError, State, decode_state
 
 _SAME_MS = 1000
 # An Emby whose single rows lag, too, is looked at again after these. Source: CrossWatch (checked 2026-11-21).
-_GLANCES_S = (0.15, 0.15, 0.15)
+GLANCES_S = (0.15, 0.15, 0.15)
 
 
 class Sent(Enum):
@@ -94,9 +94,9 @@ class Sender:
                 if not call.idempotent and (stirred := await self._stirred(error.message, row)) is not None:
                     return stirred
             except UnavailableError as error:
-                return _not_sent(error)
+                return not_sent(error)
             else:
-                found = self._judged(answer)
+                found = self.judged(answer)
                 return await self._seen(found, answer, feature, after, row) if found.sent is Sent.DONE else found
 
     async def _stirred(self, why: str, row: Row) -> Result | None:
@@ -160,7 +160,7 @@ class Sender:
                     return replace(found, state=decode_state(told))
             except (LostAnswerError, RowError):
                 found = Result(Sent.LOST, f"{answer.call} was answered with something else than expected")
-        glances = list(_GLANCES_S)
+        glances = list(GLANCES_S)
         while True:
             try:
                 now = await self._library.state(row.key)
@@ -172,10 +172,10 @@ class Sender:
             if reached(value_of(feature, replace(row, state=now[0])), after):
                 return found
             if not glances:
-                return found if found.sent is not Sent.DONE or _is_known_to_drop(feature) else _unshown(found)
+                return found if found.sent is not Sent.DONE or _is_known_to_drop(feature) else unshown(found)
             await self._calls.sleep(glances.pop(0))
 
-    def _judged(self, answer: Answer) -> Result:
+    def judged(self, answer: Answer) -> Result:
         """What the status of a write says."""
         if answer.ok:
             return Result(Sent.DONE)
@@ -185,15 +185,17 @@ class Sender:
             try:
                 self._calls.judge(answer)
             except (AuthError, UnavailableError) as error:
-                return _not_sent(error)
+                return not_sent(error)
         return Result(Sent.REFUSED, "forbidden" if answer.status == 403 else f"status-{answer.status}")
 
 
-def _not_sent(error: CwsyncError) -> Result:
+def not_sent(error: CwsyncError) -> Result:
+    """Of a write that did not leave, and why."""
     return Result(Sent.NOT_SENT, error.code, error=error)
 
 
-def _unshown(found: Result) -> Result:
+def unshown(found: Result) -> Result:
+    """Of a write that was answered well, and cannot be seen."""
     return replace(found, sent=Sent.UNSHOWN, why="the server took it, and the row does not show it yet")
 
 

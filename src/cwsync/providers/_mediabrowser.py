@@ -1,7 +1,8 @@
 """What Jellyfin and Emby share, which once were one program: one user at one server.
 
 History, ratings, positions and favourites all stand in the rows of the libraries, so one scan of these
-feeds every feature of a run and finds the titles to write. How they differ is `_mbdialect`.
+feeds every feature of a run and finds the titles to write. How they differ is `_mbdialect`. A watchlist may be a
+playlist or a collection instead: `_mblist`.
 
 An account has a login (``cwsync auth login``), or a key of the server, or a token of the user, in the file.
 """
@@ -17,8 +18,11 @@ from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
 from cwsync.provider import Finding, Opened, Option, Person, Services
 from cwsync.providers._mbcalls import Calls, device_of, new_device, raise_gone
+from cwsync.providers._mbcaps import narrowed
 from cwsync.providers._mbdialect import Dialect
 from cwsync.providers._mbfind import Finder
+from cwsync.providers._mblist import CHOICES, FAVOURITES, KINDS, Chosen, kind_of, name_of
+from cwsync.providers._mblistwrite import ListWriter
 from cwsync.providers._mblogin import Conversation, account_id, is_user
 from cwsync.providers._mbread import PAGE, Library, Listing
 from cwsync.providers._mbshelf import Shelf
@@ -31,6 +35,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("token", "secret", "a key of the server (with user), or a token of the user, in place of a login"),
     Option("user", "text", "whose history it is, by name or id; needed beside a key"),
     Option("libraries", "strings", "the libraries to use, by name; all of films and shows if absent", default=[]),
+    Option("watchlist", "text", "what the watchlist is at the server", choices=CHOICES, default=FAVOURITES),
+    Option("watchlist_name", "text", "the name of the playlist or collection, which is there already"),
     Option("ca_file", "path", "a certificate to trust for this server alone"),
     Option("fingerprint", "text", "the SHA-256 of the server's certificate, to trust it alone"),
 )
@@ -47,11 +53,14 @@ class MediaBrowser(Opened):
 
     def __init__(self, account: AccountSpec, services: Services) -> None:
         self._account = account
+        self._list_name = name_of(account)
+        self._can = self.capabilities_of(account)
         self._services = services
         self._direct = "token" in account.secrets
         self._calls = Calls(account, services, self.dialect, "", sleep=self.sleep)
         self._library: Library | None = None
         self._writer: Writer | None = None
+        self._lister: Writer | None = None  # that of the watchlist
         self._shelf: Shelf | None = None
         self._server: Server | None = None
         self.account_id = ""
@@ -61,6 +70,11 @@ class MediaBrowser(Opened):
     async def sleep(seconds: float) -> None:
         """How a locked database is waited out; tests do not wait."""
         await asyncio.sleep(seconds)
+
+    @classmethod
+    def capabilities_of(cls, account: AccountSpec) -> Capabilities:
+        """What an account can do: less, where its watchlist is a playlist."""
+        return narrowed(cls.capabilities, KINDS[kind_of(account.options)])
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -72,8 +86,13 @@ class MediaBrowser(Opened):
             self._count()
         names = self._account.options.get("libraries")
         libraries = tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
-        self._library = Library(self._calls, user.id, libraries, admin=admin, page=self.page_rows)
-        self._writer = Writer(self._library, Finder(self._library), self.dialect.title)
+        page, kind, title = self.page_rows, kind_of(self._account.options), self.dialect.title
+        chosen = None if kind == FAVOURITES else Chosen(self._calls, user.id, kind, self._list_name, page)
+        self._library = Library(self._calls, user.id, libraries, admin=admin, page=page, chosen=chosen)
+        finder = Finder(self._library)
+        self._writer = self._lister = Writer(self._library, finder, title)
+        if chosen is not None:
+            self._lister = ListWriter(self._library, finder, title, chosen)
 
     async def _open_login(self) -> tuple[User, bool]:
         """With the stored login. No token leaves before the server there has said that it is the right one."""
@@ -180,7 +199,7 @@ class MediaBrowser(Opened):
             server_now=self._calls.now,
             requests=reading.requests,
             warnings=self._warnings(),
-            shelf=self._shelf_of(reading.lists),
+            shelf=None if reading.list_doubt else self._shelf_of(reading.lists),
         )
 
     def _shelf_of(self, lists: Sequence[tuple[str, Listing]]) -> Shelf:
@@ -196,7 +215,7 @@ class MediaBrowser(Opened):
         if not changes:
             return []
         try:
-            return await writer.write(feature, changes, self.capabilities.of(feature).kinds)
+            return await writer.write(feature, changes, self._can.of(feature).kinds)
         finally:
             self._count()
             library.forget()  # what was read is not what is there any more
@@ -227,10 +246,11 @@ class MediaBrowser(Opened):
         newest = f"{self.dialect.title} {self.dialect.newest}"
         return (f"the server is newer than what is known of it ({newest}): look at what is planned",)
 
-    def _opened(self, feature: Feature) -> tuple[Library, Writer]:  # noqa: ARG002
-        if self._library is None or self._writer is None:
+    def _opened(self, feature: Feature) -> tuple[Library, Writer]:
+        writer = self._lister if feature is Feature.WATCHLIST else self._writer
+        if self._library is None or writer is None:
             raise UnavailableError("is not open", where=self._account.name)
-        return self._library, self._writer
+        return self._library, writer
 
     # --- login --------------------------------------------------------------------------------------
 
