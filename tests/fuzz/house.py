@@ -102,8 +102,8 @@ def _no_values(argv: Sequence[str]) -> list[str]:
     for word in rest:
         if word == "--":
             break
-        if word.startswith("--") and "=" in word:
-            words.append(word.partition("=")[0])  # a flag with a value, which may be refused
+        if word.startswith(("--version=", "--help=")):
+            words.append(word.partition("=")[0])  # these flags take no notice of a value
             continue
         words.append(word)
         if word in TAKES:

@@ -59,7 +59,10 @@ class Shelf(Protocol):
         """Whether the row of that name was there when it was read."""
 
     def knows(self, item: Item) -> bool:
-        """Whether the row of that title was read, so that it not being among the entries says that it holds nothing."""
+        """Whether the row of that title was read, so that it not being among the entries says that it holds nothing.
+
+        In a list that is not complete that lets it be added; it is no proof of a removal.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,10 @@ def _clock(facts: Facts) -> list[Guard]:
 
 
 def _complete(facts: Facts, side: Side) -> Guard | None:
-    """Removals on `side` need a complete snapshot of the other side, or its library, which proves each of them."""
+    """Removals on `side` need a complete snapshot of the other side."""
     evidence = facts.snapshots[side.other]
     count = keys_written(facts.changes, Op.REMOVE, side)
-    if not count or evidence.complete or evidence.shelf is not None or not facts.inferred:
+    if not count or evidence.complete or not facts.inferred:
         return None
     numbers = f"{count} removals on {facts.names[side]}, but {facts.names[side.other]} was not read completely"
     return Guard(

@@ -121,8 +121,9 @@ def _seen(record: Record, row: Row, side: Side, rules: Rules) -> Seen:
         return entries[0].value if len(entries) == 1 else freshest([entry.value for entry in entries])
     absent, keys, shelf = rules.complete[side], row.native_keys(side), rules.shelves.get(side)
     if shelf is not None:
-        # The row of this very title was read, whatever else was not.
-        absent = absent or shelf.knows(record.item)
+        # The row of this very title was read, whatever else was not: it can be added. What was there is not
+        # concluded to be gone from half a list.
+        absent = absent or (row.value(side) is None and shelf.knows(record.item))
         if absent and off_shelf(row, side, shelf):
             return Missing.LOST
     if not absent and side in rules.withheld:
