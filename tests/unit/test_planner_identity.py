@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Entry, Item, Kind, Match, Parked, Side, Undecoded
+from cwsync.model import Entry, Feature, Item, Kind, Match, Parked, Play, Side, Undecoded
 from support.planning import NOW, baseline, episode, film, ids, planned, row, score, snapshot, words
 
 EIGHT, SIX = score(8), score(6)
@@ -371,3 +371,21 @@ def test_I19_rows_that_became_one_hold_what_any_of_them_held():
     rows = [row(film("imdb:1"), EIGHT, None), row(film("tmdb:2"), None, EIGHT)]
     plan = planned(snapshot([]), snapshot([(whole, EIGHT)]), baseline(rows))
     assert words(plan) == ["-target 1"]
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("known", [False, True])
+def test_a_play_that_stands_under_two_numbers_is_one(*, side: Side, known: bool) -> None:
+    """One service says which episode of TVDB its own is, the other has its own number alone."""
+    by_tvdb, by_own = episode("tvdb:7", 2, 1), episode("tvdb:1502", 1, 1)
+    told = snapshot(
+        [Entry(by_tvdb, Play(NOW), "99004:1")],
+        Feature.HISTORY,
+        lingering=(Undecoded("99004:1", "known by another number", by_own, "99004:1"),),
+    )
+    other = snapshot([Entry(by_own, Play(NOW), "k")] if known else [], Feature.HISTORY)
+    sides = {side: told, side.other: other}
+    plan = planned(sides[Side.SOURCE], sides[Side.TARGET])
+    added = [change.item for change in plan.changes if change.side is side.other]
+    assert added == ([] if known else [by_tvdb])
+    assert [note.code for note in plan.skips] == (["renumbered"] if known else [])

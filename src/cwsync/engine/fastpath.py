@@ -22,8 +22,8 @@ _TRUSTED = timedelta(hours=24)
 # What is told of a record for as long as neither side, nor the baseline, nor the rules change. What is
 # parked is so until the first of them is tried again.
 _LASTING = frozenset({
-    "add-off", "ambiguous", "lingering", "no-ids", "parked", "rekeyed", "remove-off", "same", "title-year", "undone",
-    "unshown", "unsupported", "update-off",
+    "add-off", "ambiguous", "lingering", "no-ids", "parked", "rekeyed", "remove-off", "renumbered", "same",
+    "title-year", "undone", "unshown", "unsupported", "update-off",
 })  # fmt: skip
 _TOLD = 2000  # notes that are kept; with more of them everything is read
 

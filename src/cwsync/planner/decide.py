@@ -71,7 +71,8 @@ def decide_slowly(record: Record, rules: Rules) -> Decision:
     """Apply the law to one record, step by step."""
     sight = look(record, rules)
     if record.trouble:
-        return note(sight, rules, Class.SKIP if record.trouble.startswith("no-ids") else Class.HOLD, record.trouble)
+        quiet = record.trouble.startswith(("no-ids", "renumbered"))
+        return note(sight, rules, Class.SKIP if quiet else Class.HOLD, record.trouble)
     if outside := scoped(sight, rules):
         return Decision(record, Class.SKIP, outside)
     if rules.frozen:

@@ -94,6 +94,7 @@ def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match =
         if record is not None:
             records.append(record)
     _spot_rekeyed(records, source, target)
+    _spot_namesakes(records, source, target)
     if bundles.loose:
         _spot_nameless(records)
         _number_namesakes(records)
@@ -356,6 +357,24 @@ def _spot_rekeyed(records: list[Record], source: Snapshot, target: Snapshot) -> 
             if any(key in alive for row in record.rows for key in row.native_keys(side)):
                 why = "rekeyed: the row it was linked to now carries other ids"
                 record.blind = {side: why, **record.blind}
+
+
+def _spot_namesakes(records: list[Record], source: Snapshot, target: Snapshot) -> None:
+    """A row that lingers under one number and stands under another: where the other side has the first, it has both.
+
+    Services number some shows in two ways, and tell of the one play by both names.
+    """
+    for side, snapshot in ((Side.SOURCE, source), (Side.TARGET, target)):
+        others = {row.native_key: row.item for row in snapshot.lingering if row.native_key and row.item}
+        if not others:
+            continue
+        there = {token for record in records if record.entries(side.other) for token in record.item.tokens()}
+        for record in records:
+            if record.trouble or record.entries(side.other):
+                continue
+            items = [others[entry.native_key] for entry in record.entries(side) if entry.native_key in others]
+            if any(not there.isdisjoint(item.tokens()) for item in items):
+                record.trouble = "renumbered: the other side has it under another number"
 
 
 def _spot_nameless(records: list[Record]) -> None:
