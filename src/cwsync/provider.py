@@ -268,9 +268,9 @@ class Keeps(Protocol):
 class IdSource(Protocol):
     """Somebody to ask for the ids that an item lacks.
 
-    `notes` say what could not be told, in words. `pending` are the items that may lack ids because
-    nobody could be asked, for want of a network or of requests. `refused` says that whoever was asked does not
-    let us in: that does not mend itself.
+    `notes` say what could not be told, in words. `pending` are the items, of all that were asked about, that may
+    lack ids because nobody could be asked, for want of a network or of requests. `refused` says that whoever
+    was asked does not let us in: that does not mend itself.
     """
 
     @property

@@ -45,7 +45,7 @@ def knower(knowledge: Knowledge) -> type[Any]:
         async def complete(self, items: Sequence[Item]) -> Mapping[Item, Item]:
             knowledge.asked.append([item.label() for item in items])
             if knowledge.down:
-                self.notes, self.pending = ("it is down",), items
+                self.notes, self.pending = ("it is down",), (*self.pending, *items)
                 return {}
             self.notes = knowledge.notes
             found = {item: completed for item in items if (completed := _completed(item, knowledge)) != item}

@@ -105,35 +105,42 @@ async def complete(
 
 
 async def _by_asking(pair: PairSpec, home: Home, found: Completion, known: Known, *, wet: bool) -> Completion:
-    """What the account says that the pair names under `ids`."""
-    if pair.ids is None or not (wanted := _askable(pair, found, known)):
+    """What the account says that the pair names under `ids`: of the side with less to ask, then of what is left."""
+    if pair.ids is None:
+        return found
+    sides = sorted(Side, key=lambda side: len(_askable(pair, found, known, side)))
+    if not any(_askable(pair, found, known, side) for side in sides):
         return found
     name = pair.ids.name
     source = ids_of(pair.ids.provider).id_source(pair.ids, services_for(pair.ids, home, keeps=wet))
+    items: dict[Item, Item] = {}
     try:
-        items = await source.complete(wanted)
+        for side in sides:
+            # What the first side has learnt may have met the second by now.
+            if wanted := _askable(pair, found, known, side):
+                more = await source.complete(wanted)
+                found = found.with_more(name, more)
+                items |= more
     finally:
         await source.aclose()
     why = f"ids-pending: {name} could not be asked for the other ids of this title"
     if source.refused:
         why = f"ids-refused: {name} does not let us ask for the other ids of this title"
     waiting = {items.get(item, item): why for item in source.pending}
-    found = found.with_more(name, items)
     for feature in found.good():
         found = found.with_waiting(feature, waiting)
     return found.with_warnings(f"ids: {name}: {note}" for note in source.notes)
 
 
-def _askable(pair: PairSpec, found: Completion, known: Known) -> list[Item]:
-    """What more ids may match, and what the other side has no name for as it is."""
+def _askable(pair: PairSpec, found: Completion, known: Known, side: Side) -> list[Item]:
+    """The items of a side that more ids may match, or for which the other side has no name as they are."""
     specs = {spec.feature: spec for spec in pair.features}
     wanted: dict[Item, None] = {}
     for feature, reading in found.good().items():
         alone = _strangers(reading, known, feature)
-        wanted |= dict.fromkeys(item for items in may_meet(alone).values() for item in items)
-        for side in Side:
-            if travels(pair, specs[feature], side):
-                wanted |= dict.fromkeys(_nameless(pair, feature, side, alone[side], _rows(known, feature)))
+        wanted |= dict.fromkeys(may_meet(alone)[side])
+        if travels(pair, specs[feature], side):
+            wanted |= dict.fromkeys(_nameless(pair, feature, side, alone[side], _rows(known, feature)))
     return list(wanted)
 
 
