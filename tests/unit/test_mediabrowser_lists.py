@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cwsync.engine.questions import fingerprint
-from cwsync.errors import ConfigError
+from cwsync.errors import ConfigError, UnavailableError
 from cwsync.model import (
     AccountSpec,
     Change,
@@ -146,6 +146,20 @@ def test_a_list_that_is_not_there_is_no_empty_one(house: House) -> None:
         house.read(watchlist_name="Nothing")
     assert "'Another one'" in (caught.value.hint or "")
     assert NAME in (caught.value.hint or "")
+
+
+def test_a_list_that_goes_while_it_is_read_is_no_empty_one(playlist: House) -> None:
+    playlist.put(FILM)
+    plain = playlist.server.handle
+
+    def going(request: Any) -> Any:
+        if "/playlists/" in request.target.lower():
+            playlist.server.world.titles.pop(playlist.list.id, None)
+        return plain(request)
+
+    playlist.server.handle = going  # type: ignore[method-assign]
+    with pytest.raises(UnavailableError):
+        playlist.read()
 
 
 def test_two_lists_of_one_name_are_refused_and_an_id_tells_them_apart(house: House) -> None:
