@@ -232,7 +232,7 @@ def test_a_run_that_waits_for_a_lock_can_be_stopped(shell: Shell, signum: signal
 
 
 def test_a_run_that_is_stopped_while_it_reads_writes_nothing(shell: Shell) -> None:
-    many_films(shell, "home", 15_000)
+    many_films(shell, "home", 8_000)
     process = shell.start("run --apply --json")
     until((shell.state / "locks" / "pair-both.holder").exists, "a run that has begun")
     process.send_signal(signal.SIGINT)
@@ -241,23 +241,23 @@ def test_a_run_that_is_stopped_while_it_reads_writes_nothing(shell: Shell) -> No
     assert not shell.path("backup").exists()
     assert not (shell.pair_folder("both") / "journal.jsonl").exists()
     again = shell("run --apply --json")
-    assert (again.code, again.pair["warnings"], len(shell.held("backup"))) == (0, [], 15_000)
+    assert (again.code, again.pair["warnings"], len(shell.held("backup"))) == (0, [], 8_000)
 
 
 def test_a_run_that_is_stopped_between_two_writes_keeps_the_first(shell: Shell) -> None:
     """What was confirmed is in the baseline; the rest is neither lost nor in doubt."""
-    many_films(shell, "home", 12_000, "history")
-    many_films(shell, "home", 12_000)
+    many_films(shell, "home", 7_000, "history")
+    many_films(shell, "home", 7_000)
     process = shell.start("run --apply")
     until(shell.path("backup", "history").exists, "the first file that is written")
     process.send_signal(signal.SIGTERM)
     done = finish(process)
     assert (done.code, done.clean()) == (143, True)
     assert "stopped as asked; what was confirmed is kept, and the next run goes on from there" in done.err
-    assert "history: 12,000 of 12,000 confirmed" in done.out
-    assert (len(shell.held("backup", "history")), shell.held("backup")) == (12_000, [])
+    assert "history: 7,000 of 7,000 confirmed" in done.out
+    assert (len(shell.held("backup", "history")), shell.held("backup")) == (7_000, [])
     status = json.loads(shell("status --json").out)["pairs"][0]
-    assert (status["rows"]["history"], status["in_doubt"], status["unfinished"]) == (12_000, 0, False)
+    assert (status["rows"]["history"], status["in_doubt"], status["unfinished"]) == (7_000, 0, False)
     again = shell("run --apply --json")
     assert (again.code, {change["feature"] for change in again.pair["changes"]}) == (0, {"ratings"})
-    assert len(shell.held("backup")) == 12_000
+    assert len(shell.held("backup")) == 7_000

@@ -43,13 +43,13 @@ def shell(tmp_path: Path) -> Shell:
 # --- the state folder ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("umask", ["0", "0377"])
-def test_everything_is_the_owners_alone_whatever_the_umask(shell: Shell, umask: str) -> None:
-    open_to_all = shell.after(f"umask {umask}")
+@pytest.mark.parametrize("umask", [0, 0o377])
+def test_everything_is_the_owners_alone_whatever_the_umask(shell: Shell, umask: int) -> None:
+    shell.umask = umask
     for n in (21, 22):
-        assert open_to_all("run --apply -q").code == 0
+        assert shell("run --apply -q").code == 0
         shell.put("home", *films(range(n)))
-    assert open_to_all("plan -q --out plan.json").code == 0
+    assert shell("plan -q --out plan.json").code == 0
     made = [shell.state, *shell.state.rglob("*"), shell.folder / "backup", *(shell.folder / "backup").rglob("*")]
     modes = {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in [*made, shell.folder / "plan.json"]}
     assert modes == {(True, "0o700"), (False, "0o600")}

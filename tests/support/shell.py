@@ -96,6 +96,7 @@ class Shell:
         self.file.write_text(pairs, encoding="utf-8")
         self.before: list[str] = []
         self.warm = True
+        self.umask: int | None = None
         self.environ = {
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
@@ -146,7 +147,7 @@ class Shell:
         notes = self.folder.with_name(f"{self.folder.name}-said")
         streams = Streams(f"{notes}.out", f"{notes}.err")
         words = self.typed(line, more)
-        code = shared(self.also).run(words, self.folder, self.env(env), streams)
+        code = shared(self.also).run(words, self.folder, self.env(env), streams, umask=self.umask)
         told = [Path(path).read_bytes().decode() for path in (streams.out, streams.err)]
         for path in (streams.out, streams.err):
             Path(path).unlink()

@@ -286,9 +286,10 @@ def test_an_address_and_a_server_of_the_file_that_differ(plex: Plex) -> None:
 
 
 @pytest.mark.parametrize(
-    "trust", [{"fingerprint": fingerprint()}, {"ca_file": str(CERTIFICATE)}], ids=["print", "file"]
+    ("trust", "with_url"),
+    [({"fingerprint": fingerprint()}, True), ({"ca_file": str(CERTIFICATE)}, False)],
+    ids=["print", "file"],
 )
-@pytest.mark.parametrize("with_url", [True, False])
 def test_a_certificate_that_nobody_signed_is_trusted_by_the_login_too(trust: dict[str, Any], with_url: bool) -> None:
     with Plex(tls=tls()) as plex:
         at = plex.pms.url if with_url else None
