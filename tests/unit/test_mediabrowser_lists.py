@@ -344,6 +344,22 @@ def test_an_error_after_the_title_was_added_adds_it_no_second_time(house: House)
     assert house.held() == ["Film 1", "Film 2"]
 
 
+def test_of_a_request_that_was_carried_out_in_part_only_the_rest_is_sent_again(house: House) -> None:
+    house.server.boxes.forgets = True
+    plain = house.server.handle
+
+    def half(request: Any) -> Any:
+        if request.method != "POST" or "/items" not in request.target.lower():
+            return plain(request)
+        house.server.handle = plain  # type: ignore[method-assign]
+        house.server.world.put_in(house.list, house.shelf.row(FILM))
+        return Reply(b"database is locked", 500, {"Content-Type": "text/plain"})
+
+    house.server.handle = half  # type: ignore[method-assign]
+    assert house.outcomes(add(FILM), add(OTHER)) == [CONFIRMED, CONFIRMED]
+    assert house.held() == ["Film 1", "Film 2"]
+
+
 def test_what_cannot_be_seen_after_a_write_is_in_doubt_and_nothing_follows(house: House) -> None:
     house.put(world.movie(7), world.movie(8))
     house.shelf.put(*(world.movie(n) for n in range(10, 215)))
