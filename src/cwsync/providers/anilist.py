@@ -7,6 +7,7 @@ The watchlist are the titles that are planned. What it cannot do, or does in its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -164,11 +165,8 @@ class AniList(Opened):
     @classmethod
     async def login(cls, account: AccountSpec, services: Services, person: Person) -> Tokens:
         """By a token that a browser shows, on whatever machine."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await login(account, person, calls)
-        finally:
-            await calls.aclose()
 
     @classmethod
     def end_of(cls, token: str) -> datetime | None:

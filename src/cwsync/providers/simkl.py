@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final
@@ -297,17 +298,11 @@ class Simkl(Opened):
     @classmethod
     async def login(cls, account: AccountSpec, services: Services, person: Person) -> Tokens:
         """By a code that is entered in a browser, on whatever machine."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await login(account, person, calls)
-        finally:
-            await calls.aclose()
 
     @classmethod
     async def logout(cls, account: AccountSpec, services: Services, tokens: Tokens) -> bool:
         """Have SIMKL forget the login."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await calls.revoke(tokens)
-        finally:
-            await calls.aclose()

@@ -7,6 +7,7 @@ at, in the modules beside this one. Nothing of an account is cached on disk.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import ClassVar, Final
 
 from cwsync.model import AccountSpec, Capabilities, Change, Fact, Feature, FeatureCaps, Kind, Receipt, Snapshot
@@ -122,17 +123,11 @@ class Tmdb(Opened):
     @classmethod
     async def login(cls, account: AccountSpec, services: Services, person: Person) -> Tokens:
         """By an address that is opened in a browser, on whatever machine."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await login(account, person, calls)
-        finally:
-            await calls.aclose()
 
     @classmethod
     async def logout(cls, account: AccountSpec, services: Services, tokens: Tokens) -> bool:
         """Have TMDb forget the session."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await revoke(calls, tokens)
-        finally:
-            await calls.aclose()

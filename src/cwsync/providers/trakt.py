@@ -7,6 +7,7 @@ logged in at, in the modules beside this one. The plays of a long history are ke
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import ClassVar, Final
 
@@ -179,20 +180,14 @@ class Trakt(Opened):
     @classmethod
     async def login(cls, account: AccountSpec, services: Services, person: Person) -> Tokens:
         """By a code that is entered in a browser, on whatever machine."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await login(account, person, calls)
-        finally:
-            await calls.aclose()
 
     @classmethod
     async def logout(cls, account: AccountSpec, services: Services, tokens: Tokens) -> bool:
         """Have Trakt forget the access token."""
-        calls = Calls(address_of(account), services)
-        try:
+        async with aclosing(Calls(address_of(account), services)) as calls:
             return await calls.revoke(tokens)
-        finally:
-            await calls.aclose()
 
 
 def _room(feature: Feature, used: int, member: Membership) -> Finding:
