@@ -19,7 +19,6 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from contract.deviations import DEVIATIONS
 from cwsync.errors import CwsyncError
 from cwsync.model import (
     Capabilities,
@@ -68,15 +67,14 @@ class Account(ABC):
         """Let go of servers and the like."""
 
 
-class ProviderContract:
-    """Adopt by a subclass called ``Test...`` with `name`, `provider` and `make`."""
+class ProviderContract(ABC):
+    """Adopt by a subclass called ``Test...`` with `provider` and `make`."""
 
-    name: ClassVar[str]
     provider: ClassVar[type[Provider]]
 
+    @abstractmethod
     def make(self, tmp_path: Path) -> Account:
         """A fresh, empty account."""
-        raise NotImplementedError
 
     # --- plumbing ----------------------------------------------------------------------------
 
@@ -85,12 +83,6 @@ class ProviderContract:
         made = self.make(tmp_path)
         yield made
         made.close()
-
-    @pytest.fixture(autouse=True)
-    def deviate(self, request: pytest.FixtureRequest) -> None:
-        reason = DEVIATIONS[self.name].get(getattr(request.node, "originalname", ""))
-        if reason:
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """`feature`: every readable one; `addable`, `updatable`, `removable`; `cell`: each with each kind."""
@@ -172,9 +164,6 @@ class ProviderContract:
         return world.change(feature, entry.item, entry.value, after, key=key, native_key=entry.native_key)
 
     # --- what is said without asking ----------------------------------------------------------
-
-    def test_deviations_name_tests_of_the_suite(self) -> None:
-        assert set(DEVIATIONS[self.name]) <= {name for name in dir(self) if name.startswith("test_")}
 
     def test_capabilities_are_consistent_class_data(self) -> None:
         capabilities = self.provider.capabilities

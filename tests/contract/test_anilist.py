@@ -49,7 +49,6 @@ class Login(Account):
 
 
 class TestAniList(ProviderContract):
-    name = "anilist"
     provider = AniList
 
     @pytest.fixture(autouse=True)

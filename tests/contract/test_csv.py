@@ -45,7 +45,6 @@ class File(Account):
 
 
 class TestCsv(ProviderContract):
-    name = "csv"
     provider = CsvFile
 
     def make(self, tmp_path: Path) -> Account:

@@ -42,7 +42,6 @@ class Server(Account):
 
 
 class TestEmby(ProviderContract):
-    name = "emby"
     provider = Real
 
     def make(self, tmp_path: Path) -> Account:

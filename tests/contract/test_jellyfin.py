@@ -42,7 +42,6 @@ class Server(Account):
 
 
 class TestJellyfin(ProviderContract):
-    name = "jellyfin"
     provider = Real
 
     def make(self, tmp_path: Path) -> Account:

@@ -28,7 +28,6 @@ class Made(Account):
 
 
 class TestMemory(ProviderContract):
-    name = "memory"
     provider = Memory
 
     def make(self, tmp_path: Path) -> Account:

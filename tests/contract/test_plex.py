@@ -44,7 +44,6 @@ class Server(Account):
 
 
 class TestPlex(ProviderContract):
-    name = "plex"
     provider = Real
 
     def make(self, tmp_path: Path) -> Account:

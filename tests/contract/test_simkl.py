@@ -54,7 +54,6 @@ class Login(Account):
 
 
 class TestSimkl(ProviderContract):
-    name = "simkl"
     provider = Simkl
 
     def make(self, tmp_path: Path) -> Account:

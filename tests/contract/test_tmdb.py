@@ -63,7 +63,6 @@ class Login(Account):
 
 
 class TestTmdb(ProviderContract):
-    name = "tmdb"
     provider = Tmdb
 
     def make(self, tmp_path: Path) -> Account:

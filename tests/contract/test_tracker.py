@@ -33,7 +33,6 @@ class Folder(Account):
 
 
 class TestTracker(ProviderContract):
-    name = "tracker"
     provider = Tracker
 
     def make(self, tmp_path: Path) -> Account:

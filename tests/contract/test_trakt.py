@@ -58,7 +58,6 @@ class Login(Account):
 
 
 class TestTrakt(ProviderContract):
-    name = "trakt"
     provider = Trakt
 
     def make(self, tmp_path: Path) -> Account:
