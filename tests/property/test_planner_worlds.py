@@ -35,8 +35,8 @@ from cwsync.model import (
     Value,
 )
 from cwsync.planner.decide import decide, decide_slowly
-from cwsync.planner.identity import Record
 from cwsync.planner.plan import Question, plan_feature, records_of, rules_of
+from cwsync.planner.record import Record
 from support.engine import effort
 from support.planning import HALVES, NOW, TENS, caps, episode, film, question
 

@@ -40,8 +40,8 @@ from cwsync.model import (
     confirm,
 )
 from cwsync.planner.decide import decide
-from cwsync.planner.identity import Record
 from cwsync.planner.plan import rules_of
+from cwsync.planner.record import Record
 from support.engine import MINUTE, WINDOW
 from support.planning import NOW, film, question, snapshot
 

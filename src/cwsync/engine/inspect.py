@@ -34,8 +34,8 @@ from cwsync.model import (
     Undecoded,
 )
 from cwsync.planner.decision import Decision
-from cwsync.planner.identity import fold
 from cwsync.planner.plan import Question, plan_feature, trace
+from cwsync.planner.record import fold
 from cwsync.state import LastRun, PairStore, load_last_run, read_journal
 
 Learnt = Mapping[Item, tuple[tuple[ExternalId, str], ...]]

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from cwsync.model import Class, Conflict, Mode, Op, Position, Rated, RemoveMode, Row, Side, Value, moment
 from cwsync.planner.decision import Answer, Decision, Want, native_names, note, stored
-from cwsync.planner.identity import Record
 from cwsync.planner.normalize import newer
 from cwsync.planner.observe import GONE, Delta, Missing, Rules, Sight, delta, look, settle, unshown
 from cwsync.planner.obstacles import carry_out
+from cwsync.planner.record import Record
 from cwsync.planner.write import scoped, unable
 
 _CLOCK_SLACK = timedelta(seconds=120)

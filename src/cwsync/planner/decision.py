@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cwsync.model import Class, Entry, Feature, Note, Row, Side, Value
-from cwsync.planner.identity import Record
 from cwsync.planner.observe import Rules, Sight
+from cwsync.planner.record import Record
 from cwsync.planner.write import Write
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cwsync.model import Entry, Row, Side, When, format_when, moment
-from cwsync.planner.identity import Record
+from cwsync.planner.record import Record
 
 
 def pair_nearest(one: Sequence[float], other: Sequence[float], within_s: float) -> list[tuple[int, int]]:

@@ -7,42 +7,16 @@ ids contradict each other nothing is guessed: the record is ambiguous.
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Side, Snapshot, sort_ids
 from cwsync.planner.bundles import Bundles, Forest, Node
-
-_SIGHTED: Final[Mapping[Side, str]] = MappingProxyType({})
-
-
-@dataclass(slots=True)
-class Record:
-    """One record: what each side and the baseline say of it.
-
-    `source` and `target` hold the side's rows (several are copies of one title). `blind` names the
-    sides on which a row of this record exists that cannot be read, with the reason. `trouble` is a
-    reason ("ambiguous: ...", "no-ids: ...") for which nothing may be done.
-    """
-
-    key: str
-    item: Item
-    source: tuple[Entry, ...] = ()
-    target: tuple[Entry, ...] = ()
-    rows: tuple[Row, ...] = ()
-    blind: Mapping[Side, str] = field(default_factory=dict)
-    linked: str = "ids"
-    trouble: str | None = None
-    weak: bool = False
-
-    def entries(self, side: Side) -> tuple[Entry, ...]:
-        """The rows of one side."""
-        return self.source if side is Side.SOURCE else self.target
+from cwsync.planner.record import SIGHTED, Record, fold, known_on
+from cwsync.planner.suspects import spot
 
 
 @dataclass(slots=True)
@@ -93,11 +67,7 @@ def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match =
             record = _record(group) if group.rows or group.source or group.target else None
         if record is not None:
             records.append(record)
-    _spot_rekeyed(records, source, target)
-    _spot_namesakes(records, source, target)
-    if bundles.loose:
-        _spot_nameless(records)
-        _number_namesakes(records)
+    spot(records, source, target, loose=bool(bundles.loose))
     records.sort(key=_key_of)
     return records
 
@@ -132,7 +102,7 @@ def _plain(numbers: list[int], nodes: list[Node], bounds: list[int]) -> Record |
     if key is None:
         return None
     weak = bool(rows) and rows[0].weak and not (source and target)
-    return Record(key, item, source, target, rows, _SIGHTED, "ids", None, weak)
+    return Record(key, item, source, target, rows, SIGHTED, "ids", None, weak)
 
 
 def _bounds(sizes: list[int]) -> list[int]:
@@ -189,12 +159,6 @@ def _kind(node: Node) -> Kind | None:
     return node.item.kind if node.item is not None else None
 
 
-def fold(title: str) -> str:
-    """A title without case, accents and punctuation, for the pairs that opt in to matching by it."""
-    plain = unicodedata.normalize("NFKD", title).casefold()
-    return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())
-
-
 def _title_key(item: Item | None) -> tuple[object, ...] | None:
     if item is None or item.kind not in (Kind.MOVIE, Kind.SHOW) or not item.title or not item.year:
         return None
@@ -241,12 +205,7 @@ def _group(numbers: list[int], nodes: list[Node], bounds: list[int], how: str) -
 def _is_missed(group: _Group, side: Side) -> bool:
     """Whether a record that a side had seems gone from it. Lingering rows come last, when all else is known."""
     entries = group.source if side is Side.SOURCE else group.target
-    return not entries and _known_on(group.rows, side)
-
-
-def _known_on(rows: Iterable[Row], side: Side) -> bool:
-    """Whether the baseline saw a record on a side."""
-    return any(row.value(side) is not None for row in rows)
+    return not entries and known_on(group.rows, side)
 
 
 def _record(group: _Group) -> Record:
@@ -343,77 +302,3 @@ def _contradiction(group: _Group) -> str | None:
             if seen.setdefault(namespace, token) != token:
                 return f"{seen[namespace]} and {token} are linked by other ids, so this is not one title"
     return None
-
-
-def _spot_rekeyed(records: list[Record], source: Snapshot, target: Snapshot) -> None:
-    """A row whose native key is still there under quite other ids is not gone: nobody knows what it is."""
-    for side, snapshot in ((Side.SOURCE, source), (Side.TARGET, target)):
-        lost = [record for record in records if record.rows and not record.entries(side)]
-        wanted = {key for record in lost for row in record.rows for key in row.native_keys(side)}
-        if not wanted:
-            continue
-        alive = {entry.native_key for entry in snapshot.entries if entry.native_key in wanted}
-        for record in lost:
-            if any(key in alive for row in record.rows for key in row.native_keys(side)):
-                why = "rekeyed: the row it was linked to now carries other ids"
-                record.blind = {side: why, **record.blind}
-
-
-def _spot_namesakes(records: list[Record], source: Snapshot, target: Snapshot) -> None:
-    """A row that lingers under one number and stands under another: where the other side has the first, it has both.
-
-    Services number some shows in two ways, and tell of the one play by both names.
-    """
-    for side, snapshot in ((Side.SOURCE, source), (Side.TARGET, target)):
-        others = {row.native_key: row.item for row in snapshot.lingering if row.native_key and row.item}
-        if not others:
-            continue
-        there = {token for record in records if record.entries(side.other) for token in record.item.tokens()}
-        for record in records:
-            if record.trouble or record.entries(side.other):
-                continue
-            items = [others[entry.native_key] for entry in record.entries(side) if entry.native_key in others]
-            if any(not there.isdisjoint(item.tokens()) for item in items):
-                record.trouble = "renumbered: the other side has it under another number"
-
-
-def _spot_nameless(records: list[Record]) -> None:
-    """A row that lost its ids may be a record that seems gone: where a label fits, nobody knows.
-
-    It protects the records of its kind that have its title (and its year, where both have one); a
-    row without a title protects every record of its kind.
-    """
-    for side in Side:
-        nameless = [entry.item for record in records if record.trouble for entry in record.entries(side)]
-        wanted: dict[tuple[Kind, str], set[int | None]] = defaultdict(set)
-        for item in nameless:
-            if item.key() is None:
-                wanted[item.kind, _label(item)].add(item.year)
-        if not wanted:
-            continue
-        for record in records:
-            if record.entries(side) or side in record.blind or not _known_on(record.rows, side):
-                continue  # it does not seem gone from there: it never was there
-            years = wanted.get((record.item.kind, _label(record.item)), set())
-            fits = record.item.year in years or None in years or (years and record.item.year is None)
-            if fits or (record.item.kind, "") in wanted:
-                record.blind = {side: "no-ids: a row without ids may be this title", **record.blind}
-
-
-def _label(item: Item) -> str:
-    """What a person would know the item by, folded; empty when there is nothing."""
-    if item.kind is Kind.MOVIE or item.kind is Kind.SHOW:
-        return fold(item.title or "")
-    return fold(f"{item.show_title or ''} {item.season} {item.number}") if item.show_title else ""
-
-
-def _number_namesakes(records: list[Record]) -> None:
-    """Rows without ids and with one label are still two rows, each with a key of its own."""
-    taken: set[str] = {record.key for record in records if not record.trouble}
-    loose = [record for record in records if record.trouble]
-    for record in sorted(loose, key=lambda one: (one.key, repr(one.source), repr(one.target))):
-        key, number = record.key, 1
-        while record.key in taken:
-            number += 1
-            record.key = f"{key}#{number}"
-        taken.add(record.key)

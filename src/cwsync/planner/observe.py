@@ -19,8 +19,8 @@ from cwsync.model import (
     Value,
     moment,
 )
-from cwsync.planner.identity import Record
 from cwsync.planner.normalize import Scale, freshest
+from cwsync.planner.record import Record
 
 
 class Missing(Enum):

@@ -38,9 +38,10 @@ from cwsync.planner.decision import Decision
 from cwsync.planner.digest import plan_digest, snapshot_digest
 from cwsync.planner.guards import Facts, judge
 from cwsync.planner.history import split_plays
-from cwsync.planner.identity import Record, link
+from cwsync.planner.identity import link
 from cwsync.planner.normalize import Scale
 from cwsync.planner.observe import Rules, off_shelf
+from cwsync.planner.record import Record
 
 
 @dataclass(frozen=True, slots=True)

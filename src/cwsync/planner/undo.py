@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from cwsync.model import Change, Class, Entry, MarkKind, Op, Side, Value, moment
 from cwsync.planner.decision import Decision, learn, note
-from cwsync.planner.identity import Record
 from cwsync.planner.observe import Missing, Rules, Sight, look, settle
 from cwsync.planner.plan import FeaturePlan, Question, Tally, records_of, rules_of
+from cwsync.planner.record import Record
 from cwsync.planner.write import unable
 
 _REVERSE = {Op.ADD: Op.REMOVE, Op.UPDATE: Op.UPDATE, Op.REMOVE: Op.ADD}
