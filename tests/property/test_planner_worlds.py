@@ -38,7 +38,7 @@ from cwsync.planner.decide import decide, decide_slowly
 from cwsync.planner.plan import Question, plan_feature, records_of, rules_of
 from cwsync.planner.record import Record
 from support.engine import effort
-from support.planning import HALVES, NOW, TENS, caps, episode, film, question
+from support.planning import HALVES, NOW, TENS, Library, caps, episode, film, question
 
 BRISK = effort(100, 2000)
 
@@ -135,7 +135,12 @@ def _side(draw: Any, feature: Feature, side: Side, pool: Sequence[Item], *, part
     complete = not partial or draw(st.sampled_from((True, True, True, False)))
     if partial and draw(st.integers(0, 5)) == 0:
         broken = (Undecoded("row 9", "no value", draw(st.sampled_from(pool)), f"{side}-9"),)
-    return Snapshot(feature, entries, complete, "account", undecoded=broken, watermark=None)
+    shelf = None
+    if draw(st.integers(0, 3)) == 0:
+        more = draw(st.lists(st.sampled_from(pool), max_size=3))
+        rows = {str(entry.native_key): entry.item for entry in entries}
+        shelf = Library(rows | {f"{side}-{number}": item for number, item in enumerate(more, 5)})
+    return Snapshot(feature, entries, complete, "account", undecoded=broken, watermark=None, shelf=shelf)
 
 
 @st.composite
@@ -210,6 +215,7 @@ def sketch(one: Question) -> str:
         lines += [f"  {side} {e.native_key} {' '.join(e.item.tokens())}: {e.value}" for e in told_by.entries]
         lines += [f"  {side} unread {row.item and row.item.tokens()}" for row in told_by.undecoded]
         lines += [] if told_by.complete else [f"  {side} is incomplete"]
+        lines += [f"  {side} has {key} {item.label()}" for key, item in told_by.shelf.titles()] if told_by.shelf else []
     return "\n".join(lines)
 
 

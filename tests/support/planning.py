@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +80,22 @@ def caps(feature: Feature = Feature.RATINGS, **changes: Any) -> Capabilities:
     }
     settings: dict[str, Any] = {"staleness": timedelta(0), "absence_certain": True} | top
     return Capabilities("test", {feature: FeatureCaps(**able | changes)}, **settings)
+
+
+@dataclass(frozen=True)
+class Library:
+    """What a media server has, held or not: the rows by key. A title is known by its ids."""
+
+    rows: Mapping[str, Item]
+
+    def has(self, native_key: str) -> bool:
+        return native_key in self.rows
+
+    def knows(self, item: Item) -> bool:
+        return any(not set(item.tokens()).isdisjoint(one.tokens()) for one in self.rows.values())
+
+    def titles(self) -> Iterable[tuple[str, Item]]:
+        return self.rows.items()
 
 
 def snapshot(

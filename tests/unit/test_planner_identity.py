@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Entry, Feature, Item, Kind, Match, Parked, Play, Side, Undecoded
-from support.planning import NOW, baseline, episode, film, ids, planned, row, score, snapshot, words
+from cwsync.model import Entry, Feature, Item, Kind, Match, Mode, Parked, Play, Side, Undecoded
+from support.planning import NOW, Library, baseline, episode, film, ids, planned, row, score, snapshot, words
 
 EIGHT, SIX = score(8), score(6)
 
@@ -222,6 +222,77 @@ def test_a_match_by_title_never_removes():
     base = baseline([seen.row for seen in first.observations])
     plan = planned(snapshot([(film("imdb:9"), EIGHT)]), snapshot([(theirs, EIGHT), (film("imdb:9"), EIGHT)]), base)
     assert (plan.changes, codes(plan)) == ((), ["title-year"])
+
+
+HEAT = film("imdb:1", "Heat", 1995)
+BARE = Item(Kind.MOVIE, (), "HEAT!", 1995)
+OTHER = film("imdb:7", "Heat", 1995)
+SHELVED = [
+    # what the source has, what the library of the target has and holds nothing of, what follows
+    (HEAT, {"9": BARE}, "add 9"),
+    (BARE, {"9": HEAT}, "add"),  # it has ids, so all its copies can be found
+    (BARE, {"9": BARE}, "add 9"),
+    (HEAT, {"9": HEAT, "8": BARE}, "add"),  # by ids; the other row is some other film
+    (HEAT, {"9": OTHER}, "add"),  # both have ids, and they are two films: the service may say so
+    (HEAT, {"9": BARE, "8": BARE}, "add"),  # two rows, so nobody knows which
+    (BARE, {"9": HEAT, "8": OTHER}, "no-ids"),
+    (BARE, {"9": HEAT, "8": HEAT}, "add"),  # two copies of one film
+    (BARE, {"9": film("imdb:1", "Heat", 1996)}, "no-ids"),
+    (BARE, {"9": Item(Kind.SHOW, (), "Heat", 1995)}, "no-ids"),
+    (BARE, {}, "no-ids"),
+]
+
+
+def told(plan):
+    return " ".join([*(f"{c.op.value} {c.native_key or ''}".strip() for c in plan.changes), *codes(plan)])
+
+
+@pytest.mark.parametrize(("mine", "library", "expected"), SHELVED)
+def test_a_row_of_a_library_that_holds_nothing_is_linked_by_its_title(mine, library, expected):
+    sides = snapshot([Entry(mine, EIGHT, "7")]), snapshot([], shelf=Library(library))
+    plan = planned(*sides, match=Match.TITLE_YEAR)
+    assert told(plan) == expected
+    by_title = expected == "add 9" or (mine is BARE and expected == "add")
+    assert any(seen.row.weak for seen in plan.observations) is by_title
+    assert told(planned(*sides)) == ("no-ids" if mine is BARE else "add")
+    # Which of several rows there may be is only known when all were read.
+    for one, other in ((True, False), (False, True)):
+        half = replace(sides[0], complete=one), replace(sides[1], complete=other)
+        assert "9" not in told(planned(*half, match=Match.TITLE_YEAR))
+
+
+def test_a_namesake_that_is_held_keeps_a_library_from_being_linked_by_title():
+    for mine, theirs in (([(HEAT, EIGHT)], [(OTHER, EIGHT)]), ([(HEAT, EIGHT), (OTHER, EIGHT)], [])):
+        sides = snapshot(mine), snapshot(theirs, shelf=Library({"9": BARE}))
+        assert not [c for c in planned(*sides, match=Match.TITLE_YEAR).changes if c.native_key]
+
+
+def test_what_a_library_was_linked_to_by_title_is_marked_again_and_never_removed():
+    """Also where its title is another one by now, and nobody asks for titles any more."""
+    base = baseline([row(HEAT, EIGHT, EIGHT, target_keys=("9",), weak=True)])
+    renamed = snapshot([], shelf=Library({"9": Item(Kind.MOVIE, (), "heat.mkv")}))
+    for match in Match:
+        plan = planned(snapshot([(HEAT, EIGHT)]), renamed, base, mode=Mode.ONE_WAY, match=match)
+        assert told(plan) == "add 9"
+        assert told(planned(snapshot([(HEAT, EIGHT)]), renamed, base, match=match)) == "title-year"
+        gone = planned(snapshot([]), snapshot([Entry(BARE, EIGHT, "9")], shelf=Library({"9": BARE})), base, match=match)
+        assert told(gone) == "title-year"
+
+
+def test_a_library_that_was_built_anew_without_ids_is_marked_anew():
+    base = baseline([row(HEAT, EIGHT, EIGHT, target_keys=("8",))])
+    sides = snapshot([(HEAT, EIGHT)]), snapshot([], shelf=Library({"9": BARE}))
+    assert told(planned(*sides, base, match=Match.TITLE_YEAR)) == "add 9"
+    assert told(planned(*sides, base)) == ""
+
+
+def test_a_refusal_for_want_of_ids_does_not_outlive_the_wish_to_match_by_title():
+    due = NOW + timedelta(days=3)
+    sides = snapshot([(HEAT, EIGHT)]), snapshot([], shelf=Library({"9": BARE}))
+    for code, expected in (("no-ids", "add 9"), ("kind", "parked")):
+        base = baseline([replace(row(HEAT, None, None), parked=Parked(Side.TARGET, code, 4, due))])
+        assert told(planned(*sides, base, match=Match.TITLE_YEAR)) == expected
+        assert told(planned(*sides, base)) == "parked"
 
 
 def test_an_unreadable_row_without_ids_protects_by_its_native_key():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,6 @@ from cwsync.model import (
     Entry,
     Feature,
     GuardSpec,
-    Item,
     Mark,
     MarkKind,
     Mode,
@@ -27,24 +26,10 @@ from cwsync.model import (
     confirm,
 )
 from cwsync.planner.plan import FeaturePlan
-from support.planning import NOW, baseline, film, planned
+from support.planning import NOW, Library, baseline, film, planned
 
 HEAT, ROOM = film("imdb:1"), film("imdb:2")
 EIGHT, NINE = Rated(80), Rated(90)
-
-
-@dataclass(frozen=True)
-class Titles:
-    """A library: the rows that it has, by key and by title."""
-
-    keys: frozenset[str]
-    titles: frozenset[Item]
-
-    def has(self, native_key: str) -> bool:
-        return native_key in self.keys
-
-    def knows(self, item: Item) -> bool:
-        return item in self.titles
 
 
 def side(
@@ -57,9 +42,9 @@ def side(
 
 # What a library has of a film that was held as row "old" and is not held now.
 LIBRARIES = {
-    "unrated": Titles(frozenset({"room", "old"}), frozenset({ROOM, HEAT})),
-    "deleted": Titles(frozenset({"room"}), frozenset({ROOM})),
-    "replaced": Titles(frozenset({"room", "new"}), frozenset({ROOM, HEAT})),
+    "unrated": Library({"room": ROOM, "old": HEAT}),
+    "deleted": Library({"room": ROOM}),
+    "replaced": Library({"room": ROOM, "new": HEAT}),
 }
 
 
@@ -152,7 +137,7 @@ def test_files_that_left_trip_no_guard():
     rows = [Row(f"imdb_movie:tt{n:07d}", one, EIGHT, EIGHT, (f"k{n}",), (f"k{n}",)) for n, one in enumerate(films, 1)]
     both = [Entry(one, EIGHT, f"k{n}") for n, one in enumerate(films, 1)]
     for left in (both[:20], []):
-        shelf = Titles(frozenset(str(one.native_key) for one in left), frozenset(one.item for one in left))
+        shelf = Library({str(one.native_key): one.item for one in left})
         half = Snapshot(Feature.RATINGS, tuple(left), complete=True, account_id="account", shelf=shelf)
         whole = Snapshot(Feature.RATINGS, tuple(both), complete=True, account_id="account")
         plan = planned(half, whole, baseline(rows), guards=GuardSpec(), hold_removed=timedelta(0))

@@ -122,7 +122,8 @@ def _linked(decision: Decision) -> str:
         return record.trouble
     sides = [entry.item.tokens() for entry in (*record.source, *record.target)]
     if record.linked != "ids" or not (record.source and record.target):
-        return record.linked if record.source and record.target else "seen on one side only"
+        both = bool((record.source and record.target) or record.shelved)
+        return record.linked if both else "seen on one side only"
     shared = [token for token in sides[0] if all(token in side for side in sides)]
     if shared:
         more = f" and {len(shared) - _FEW_IDS} more" if len(shared) > _FEW_IDS else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +63,12 @@ class Shelf(Protocol):
         """Whether the row of that title was read, so that it not being among the entries says that it holds nothing.
 
         In a list that is not complete that lets it be added; it is no proof of a removal.
+        """
+
+    def titles(self) -> Iterable[tuple[str, Item]]:
+        """Films and shows of the library that were read, held or not, each with the name of its row.
+
+        A library whose rows are asked for by what they hold tells none.
         """
 
 

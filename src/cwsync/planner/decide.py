@@ -222,7 +222,8 @@ def _two_way(sight: Sight, rules: Rules) -> Answer:
 def _comes_back(sight: Sight, side: Side, rules: Rules) -> bool:
     """Whether what a side lost may be sent to it again: its library has the title anew."""
     shelf = rules.shelves.get(side)
-    return shelf is not None and shelf.knows(sight.record.item) and not unshown(sight.row, side)
+    there = shelf is not None and bool(sight.record.shelved_on(side) or shelf.knows(sight.record.item))
+    return there and not unshown(sight.row, side)
 
 
 def _lost(sight: Sight, side: Side, rules: Rules) -> Decision:

@@ -7,16 +7,21 @@ ids contradict each other nothing is guessed: the record is ambiguous.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Side, Snapshot, sort_ids
-from cwsync.planner.bundles import Bundles, Forest, Node
-from cwsync.planner.record import SIGHTED, Record, fold, known_on
+from cwsync.model import Entry, ExternalId, Item, Kind, Match, Row, Shelf, Side, Snapshot, sort_ids
+from cwsync.planner.bundles import Node
+from cwsync.planner.record import SIGHTED, Record, Shelved, known_on
 from cwsync.planner.suspects import spot
+from cwsync.planner.titles import link_titles
+from cwsync.planner.web import Web
+
+_NAMELESS: Final[Mapping[Match, str]] = {
+    Match.IDS: 'no-ids: nothing says which title this is; add an id, or set match = "title-year"',
+    Match.TITLE_YEAR: "no-ids: the other side has no title of that name and year, or more than one; add an id",
+}
 
 
 @dataclass(slots=True)
@@ -26,6 +31,7 @@ class _Group:
     target: list[Entry]
     blind: dict[Side, str]
     how: str = "ids"
+    shelved: Shelved | None = None
 
     def items(self) -> Iterator[Item]:
         for row in self.rows:
@@ -36,35 +42,38 @@ class _Group:
             yield entry.item
 
 
+@dataclass(slots=True)
+class _Loose:
+    """How rows without ids were linked, by the bundle that stands for their record."""
+
+    how: dict[int, str] = field(default_factory=dict)
+    shelved: dict[int, Shelved] = field(default_factory=dict)
+
+
 def link(source: Snapshot, target: Snapshot, rows: Sequence[Row], match: Match = Match.IDS) -> list[Record]:
     """Every record of the three, once, sorted by key. Pure: the order of the input does not matter."""
-    parts: list[Sequence[Node]] = [
-        rows,
-        source.entries,
-        target.entries,
-        [entry for entry in source.undecoded if entry.item],
-        [entry for entry in target.undecoded if entry.item],
-        source.lingering,
-        target.lingering,
-    ]
-    nodes: list[Node] = [node for part in parts for node in part]
-    bounds = _bounds([len(part) for part in parts])
-    bundles = Bundles(nodes)
-    forest = bundles.planted(nodes)
-    how = _link_loose(forest, bundles, nodes, bounds, match) if bundles.loose else {}
-    words = {forest.find(number): word for number, word in how.items()}
-    joined, parent = forest.joined(), forest.parent
+    web = Web.of(source, target, rows)
+    bundles, bounds = web.bundles, web.bounds
+    # What a library holds nothing of is linked only where every row that is called so was read.
+    whole = match is Match.TITLE_YEAR and source.complete and target.complete
+    shelves = {
+        side: snapshot.shelf
+        for side, snapshot in ((Side.SOURCE, source), (Side.TARGET, target))
+        if whole and snapshot.shelf is not None
+    }
+    loose = _link_loose(web, match, shelves) if bundles.loose or shelves else _Loose()
+    joined, parent = web.forest.joined(), web.forest.parent
     records: list[Record] = []
     for root, numbers in enumerate(bundles.members):
         if parent[root] != root:
             continue
         others = joined.get(root)
-        record = None if others or root in words else _plain(numbers, nodes, bounds)
+        record = None if others or root in loose.how else _plain(numbers, web.nodes, bounds)
         if record is None:
             every = sorted([*numbers, *(n for other in others or () for n in bundles.members[other])])
-            group = _group(every, nodes, bounds, words.get(root, "ids"))
+            group = _group(every, web, loose.how.get(root, "ids"), loose.shelved.get(root))
             # A row that cannot be read and that nobody else knows is reported with the snapshot.
-            record = _record(group) if group.rows or group.source or group.target else None
+            record = _record(group, match) if group.rows or group.source or group.target else None
         if record is not None:
             records.append(record)
     spot(records, source, target, loose=bool(bundles.loose))
@@ -105,97 +114,53 @@ def _plain(numbers: list[int], nodes: list[Node], bounds: list[int]) -> Record |
     return Record(key, item, source, target, rows, SIGHTED, "ids", None, weak)
 
 
-def _bounds(sizes: list[int]) -> list[int]:
-    ends, total = [], 0
-    for size in sizes:
-        total += size
-        ends.append(total)
-    return ends
-
-
-def _side(number: int, bounds: list[int]) -> Side | None:
-    """The side of a node; None for a row of the baseline."""
-    if number < bounds[0]:
-        return None
-    # Entries, unreadable rows and lingering rows, each of the source and then of the target.
-    place = bisect_right(bounds, number)
-    return Side.SOURCE if place % 2 else Side.TARGET
-
-
-def _link_loose(forest: Forest, bundles: Bundles, nodes: list[Node], bounds: list[int], match: Match) -> dict[int, str]:
-    """Link rows without ids: by a native key that the baseline knows, then by title and year.
-
-    Gives, by bundle, in words how. What was linked is joined in `forest`.
-    """
-    homes = bundles.homes(len(nodes))
+def _link_loose(web: Web, match: Match, shelves: Mapping[Side, Shelf]) -> _Loose:
+    """Link rows without ids: by a native key that the baseline knows, then by title and year."""
     known: dict[tuple[Side, str], int] = {}
-    for number in range(bounds[0]):
-        row = nodes[number]
+    for number in range(web.bounds[0]):
+        row = web.nodes[number]
         if isinstance(row, Row):
             for name in [(side, key) for side in Side for key in row.native_keys(side)]:
                 # A key that two rows of the baseline know names neither of them.
-                known[name] = homes[number] if known.get(name, homes[number]) == homes[number] else -1
+                known[name] = web.home(number) if known.get(name, web.home(number)) == web.home(number) else -1
     how: dict[int, str] = {}
     still: list[int] = []
-    for bundle in bundles.loose:
-        number = bundles.members[bundle][0]
-        node, side = nodes[number], _side(number, bounds)
+    for bundle in web.bundles.loose:
+        number = web.bundles.members[bundle][0]
+        node, side = web.nodes[number], web.side(number)
         if isinstance(node, Row) or side is None:
             continue
         found = known.get((side, node.native_key)) if node.native_key is not None else None
         found = None if found == -1 else found
-        same = found is not None and _kind(nodes[bundles.members[found][0]]) is _kind(node)
+        same = found is not None and _kind(web.nodes[web.bundles.members[found][0]]) is _kind(node)
         if found is None or not same:
             still.append(number)  # a service may give an old key to something else
         else:
-            forest.join(found, bundle)
+            web.forest.join(found, bundle)
             how[bundle] = "native key"
+    shelved: dict[int, Shelved] = {}
     if match is Match.TITLE_YEAR:
-        _link_titles(forest, homes, nodes, bounds, still, how)
-    return how
+        links = link_titles(web, still, known, shelves)
+        shelved = links.shelved
+        how |= dict.fromkeys((*links.bundles, *shelved), "title and year")
+    find = web.forest.find
+    return _Loose({find(one): word for one, word in how.items()}, {find(one): row for one, row in shelved.items()})
 
 
 def _kind(node: Node) -> Kind | None:
     return node.item.kind if node.item is not None else None
 
 
-def _title_key(item: Item | None) -> tuple[object, ...] | None:
-    if item is None or item.kind not in (Kind.MOVIE, Kind.SHOW) or not item.title or not item.year:
-        return None
-    return item.kind, fold(item.title), item.year
-
-
-def _link_titles(  # noqa: PLR0917
-    forest: Forest, homes: list[int], nodes: list[Node], bounds: list[int], loose: list[int], how: dict[int, str]
-) -> None:
-    """Link a row without ids to the one row of the other side with its kind, title and year."""
-    wanted = {key for number in loose if (key := _title_key(nodes[number].item))}
-    named: dict[tuple[Side, tuple[object, ...]], set[int]] = defaultdict(set)
-    for number in range(bounds[0], len(nodes)):
-        key, side = _title_key(nodes[number].item), _side(number, bounds)
-        if key is not None and key in wanted and side is not None:
-            named[side, key].add(forest.find(homes[number]))
-    for number in loose:
-        key, side = _title_key(nodes[number].item), _side(number, bounds)
-        if key is None or side is None:
-            continue
-        mine, theirs = named[side, key], named.get((side.other, key), set())
-        if len(mine) == 1 and len(theirs) == 1:
-            forest.join(next(iter(theirs)), homes[number])
-            how[homes[number]] = "title and year"
-
-
-def _group(numbers: list[int], nodes: list[Node], bounds: list[int], how: str) -> _Group:
-    group = _Group([], [], [], {}, how)
+def _group(numbers: list[int], web: Web, how: str, shelved: Shelved | None) -> _Group:
+    group = _Group([], [], [], {}, how, shelved)
     for number in numbers:
-        node = nodes[number]
+        node, side = web.nodes[number], web.side(number)
         if isinstance(node, Row):
             group.rows.append(node)
         elif isinstance(node, Entry):
-            (group.source if number < bounds[1] else group.target).append(node)
-        else:
-            side = Side.SOURCE if bisect_right(bounds, number) % 2 else Side.TARGET
-            if number < bounds[4]:
+            (group.source if side is Side.SOURCE else group.target).append(node)
+        elif side is not None:
+            if number < web.bounds[4]:
                 group.blind[side] = f"{node.where}: {node.why}"
             elif _is_missed(group, side):
                 group.blind.setdefault(side, f"lingering: {node.where}: {node.why}")
@@ -208,7 +173,7 @@ def _is_missed(group: _Group, side: Side) -> bool:
     return not entries and known_on(group.rows, side)
 
 
-def _record(group: _Group) -> Record:
+def _record(group: _Group, match: Match) -> Record:
     simple = len(group.rows) <= 1 and len(group.source) <= 1 and len(group.target) <= 1
     if not simple:
         # Whatever order the sides told their rows in, the same label and the same words come out.
@@ -220,8 +185,8 @@ def _record(group: _Group) -> Record:
     trouble = None
     if key is None:
         key = _native_name(group)
-        if not group.rows and not (group.source and group.target):
-            trouble = 'no-ids: nothing says which title this is; add an id, or set match = "title-year"'
+        if not group.rows and not (group.source and group.target) and not group.shelved:
+            trouble = _NAMELESS[match]
     elif simple:
         trouble = _crossed(group) if item.show_ids else None
     elif contradiction := _contradiction(group):
@@ -236,6 +201,7 @@ def _record(group: _Group) -> Record:
         group.how,
         trouble,
         _is_weak(group),
+        group.shelved,
     )
 
 
@@ -266,7 +232,8 @@ def _merged(group: _Group) -> Item:
     extra_shows: set[ExternalId] = set()
     # A row's aliases count only while a side is missing: seen on both, the sides' own ids are the truth.
     rows = () if group.source and group.target else group.rows
-    for item in [e.item for e in group.source] + [e.item for e in group.target] + [r.item for r in rows]:
+    others = [e.item for e in group.source] + [e.item for e in group.target] + [r.item for r in rows]
+    for item in others if group.shelved is None else [*others, group.shelved.item]:
         if item.ids != ids:
             extra.update(item.ids)
         if item.show_ids != shows:

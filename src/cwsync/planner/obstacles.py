@@ -10,6 +10,8 @@ from cwsync.planner.decision import Decision, Want, learn, make_note, note
 from cwsync.planner.observe import Delta, Rules, Sight, delta
 from cwsync.planner.write import ranged, writes
 
+# A library has something that is called so, and cannot tell whether it is this title.
+_NAMELESS = "no-ids"
 _SECOND_LOOK = timedelta(minutes=10)
 
 
@@ -17,6 +19,8 @@ def carry_out(sight: Sight, want: Want, rules: Rules) -> Decision:
     """The write that a wish asks for, or the first thing that stands in its way."""
     if sight.note:
         want = replace(want, reason=f"{want.reason}; {sight.note}")
+    if sight.record.shelved_on(want.side):
+        want = replace(want, reason=f"{want.reason}; matched by title and year")
     removing = want.value is None
     op = Op.REMOVE if removing else Op.UPDATE if sight.value(want.side) is not None else Op.ADD
     for obstacle in (_not_wanted, _first_run, _doubtful, _look_twice, _waiting):
@@ -111,6 +115,8 @@ def _waiting(sight: Sight, want: Want, op: Op, rules: Rules) -> Decision | None:
                 f"a run was taken back on {rules.names[want.side]}, and {rules.names[want.side.other]} did not change"
             )
             return _left(sight, rules, f"undone: {back}")
+    elif parked and parked.code == _NAMELESS and sight.record.shelved_on(want.side):
+        pass  # what it was refused for is known now
     elif parked and parked.side is want.side and rules.now < parked.until:
         due = f"{parked.until:%Y-%m-%d %H:%M} UTC"
         reason = f"parked: {rules.names[want.side]} refused it ({parked.code}); tried again after {due}"

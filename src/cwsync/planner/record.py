@@ -13,6 +13,15 @@ from cwsync.model import Entry, Item, Row, Side
 SIGHTED: Final[Mapping[Side, str]] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A row of a library that holds nothing, and by its title and year is what the other side has."""
+
+    side: Side
+    native_key: str
+    item: Item
+
+
 @dataclass(slots=True)
 class Record:
     """One record: what each side and the baseline say of it.
@@ -31,10 +40,15 @@ class Record:
     linked: str = "ids"
     trouble: str | None = None
     weak: bool = False
+    shelved: Shelved | None = None
 
     def entries(self, side: Side) -> tuple[Entry, ...]:
         """The rows of one side."""
         return self.source if side is Side.SOURCE else self.target
+
+    def shelved_on(self, side: Side) -> str | None:
+        """The row of a side that holds nothing and is this title by its name and year alone."""
+        return self.shelved.native_key if self.shelved is not None and self.shelved.side is side else None
 
 
 def known_on(rows: Iterable[Row], side: Side) -> bool:

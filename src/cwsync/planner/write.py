@@ -16,7 +16,8 @@ def writes(sight: Sight, rules: Rules, op: Op, side: Side, value: Value | None, 
     Copies that already hold the value are left alone; copies under one native key are one row.
     """
     record = sight.record
-    if refusal := unable(record.item, rules, op, side, value):
+    address = _address(sight, rules, side) if op is Op.ADD else None
+    if refusal := unable(record.item, rules, op, side, value, address=address):
         return refusal
     after, lost = (None, None) if value is None else rules.scale.project(value, side)
     if isinstance(after, Play) and op is Op.UPDATE:
@@ -29,7 +30,7 @@ def writes(sight: Sight, rules: Rules, op: Op, side: Side, value: Value | None, 
         )
 
     if op is Op.ADD:
-        return (change(None, None),)
+        return (change(None, address),)
     rows = {
         entry.native_key or str(number): entry
         for number, entry in enumerate(record.entries(side))
@@ -38,15 +39,29 @@ def writes(sight: Sight, rules: Rules, op: Op, side: Side, value: Value | None, 
     return tuple(change(entry.value, entry.native_key) for _, entry in sorted(rows.items()))
 
 
-def unable(item: Item, rules: Rules, op: Op, side: Side, value: Value | None) -> str | None:
-    """Why `side` cannot do this to an item at all ("unsupported: ..."), or None when it can."""
+def _address(sight: Sight, rules: Rules, side: Side) -> str | None:
+    """The row to add to, where it can be found by its own name alone; None where its ids tell, or nothing is known."""
+    record, shelf = sight.record, rules.shelves.get(side)
+    if shelf is None or shelf.knows(record.item):
+        return None
+    known = record.shelved_on(side)
+    return known or next((key for key in sight.row.native_keys(side) if shelf.has(key)), None)
+
+
+def unable(
+    item: Item, rules: Rules, op: Op, side: Side, value: Value | None, *, address: str | None = None
+) -> str | None:
+    """Why `side` cannot do this to an item at all ("unsupported: ..."), or None when it can.
+
+    `address` is the row to add to, where it is known by its name.
+    """
     name, caps = rules.names[side], rules.scale.caps[side]
     able = {Op.ADD: caps.add, Op.UPDATE: caps.update, Op.REMOVE: caps.remove}[op]
     if not able:
         return f"unsupported: {name} cannot {op.value} {rules.spec.feature.value}"
     if item.kind not in caps.kinds:
         return f"unsupported: {name} keeps no {rules.spec.feature.value} of a {item.kind.value}"
-    if op is Op.ADD and item.key() is None:
+    if op is Op.ADD and item.key() is None and address is None:
         return f"no-ids: nothing tells {name} which title this is"
     if isinstance(value, Play) and value.at is None and caps.keeps_date and not caps.undated:
         return f"unsupported: {name} keeps no play without a date"

@@ -7,11 +7,12 @@ Source: Jellyfin issues 15001 and 15824, CrossWatch issue 896 (checked 2026-11-2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cwsync.model import Item, Kind
 from cwsync.providers._mbfind import LISTS, Table
 from cwsync.providers._mbread import Listing, shows_of
+from cwsync.providers._mbvalues import item_of
 from cwsync.providers._mbwire import Row
 
 
@@ -51,3 +52,7 @@ class Shelf:
             rows = [row for row in listing.rows if row.kind is item.kind]
             self._tables[item.kind] = Table(rows, shows_of(self._titles))
         return bool(self._tables[item.kind].find(item).keys)
+
+    def titles(self) -> Iterator[tuple[str, Item]]:
+        """Films and shows, with the keys of their rows."""
+        return ((row.key, item_of(row, {})) for row in self._titles.rows)

@@ -34,7 +34,7 @@ class PlexShelf:
 
     held: Mapping[int, int]
     empty: frozenset[int]
-    titles: frozenset[ExternalId]
+    seen: frozenset[ExternalId]
 
     def has(self, native_key: str) -> bool:
         """Whether the row is in a library of the account, under the guid that it had when it held something."""
@@ -42,7 +42,11 @@ class PlexShelf:
 
     def knows(self, item: Item) -> bool:
         """Whether a row of that title was looked at by itself, and held nothing."""
-        return not self.titles.isdisjoint(item.ids)
+        return not self.seen.isdisjoint(item.ids)
+
+    def titles(self) -> Iterable[tuple[str, Item]]:
+        """None: only what holds something is asked for."""
+        return ()
 
 
 class KnownRows:
