@@ -213,6 +213,8 @@ def test_I24_where_nothing_moved_nothing_is_read_and_the_plan_is_the_same(world)
     full = world.plan(full=True)
     assert home.reads + away.reads == reads + 2
     assert (fast.digest, fast.changes, fast.exit_code) == (full.digest, full.changes, full.exit_code)
+    told = [(one.same, one.one_sided) for report in (fast, full) for one in report.features.values()]
+    assert told == [(5, 1), (5, 1)]
     world.clock.tick(DAY)
     world.plan()
     assert home.reads + away.reads == reads + 4, "a stamp is trusted for a day"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cwsync.model import (
+    Class,
     Entry,
     Feature,
     GuardSpec,
@@ -130,6 +131,20 @@ def test_what_was_taken_and_never_shown_is_neither_gone_nor_sent_again(feature, 
         hold_removed=timedelta(0),
     )
     assert told(plan) == expected
+
+
+@pytest.mark.parametrize("lost", Side)
+@pytest.mark.parametrize("mode", Mode)
+def test_what_only_one_side_has_is_counted(lost, mode):
+    """The sides differ, and nothing is done about it: a file left, or it was decided in an earlier run."""
+    left = replace(side(None), shelf=LIBRARIES["deleted"])
+    kept = replace(known()[1], source=None) if lost is Side.SOURCE else replace(known()[1], target=None)
+    worlds = {"left": (left, known()), "kept": (side(None), [known()[0], kept])}
+    for name, (gone, rows) in worlds.items():
+        sides = {lost: gone, lost.other: side(EIGHT)}
+        plan = planned(sides[Side.SOURCE], sides[Side.TARGET], baseline(rows), mode=mode)
+        if (name, mode, lost) != ("kept", Mode.ONE_WAY, Side.TARGET):  # that is drift
+            assert (plan.changes, plan.counts[Class.SAME], plan.one_sided) == ((), 2, 1)
 
 
 def test_files_that_left_trip_no_guard():

@@ -155,6 +155,7 @@ def test_a_feature() -> None:
             "same": 0,
             "adopt": 0,
             "filtered": 0,
+            "one_sided": 0,
             "confirmed": 42,
             "failed": 0,
             "seconds": 1.235,

@@ -227,6 +227,11 @@ def test_nothing_to_do() -> None:
     assert text(report, RunView(verbosity=-1)) == ""
 
 
+def test_what_only_one_side_has_is_told_though_nothing_is_to_do() -> None:
+    report = run_report(pair_report(features={Feature.RATINGS: feature_report(same=4, one_sided=3)}))
+    assert "ratings: nothing to change · 4 same (3 on one side only)\n" in text(report)
+
+
 def test_waiting_is_not_called_in_sync() -> None:
     holds = (note("settling: until 12:15"),)
     report = run_report(pair_report(features={Feature.RATINGS: feature_report(hold=1)}, holds=holds))

@@ -123,6 +123,7 @@ def evidence_of(
         plan.holds,
         plan.skips,
         plan.filtered,
+        plan.one_sided,
         # What is parked is tried again by the clock.
         min((row.parked.until for row in rows if row.parked and row.parked.until > question.now), default=None),
     )

@@ -62,6 +62,7 @@ class RunParts:
             hold=len(evidence.holds),
             skip=len(evidence.skips),
             filtered=evidence.filtered,
+            one_sided=evidence.one_sided,
         )
         self.told[feature] = evidence.holds, evidence.skips
 
@@ -172,6 +173,7 @@ def _with_counts(report: FeatureReport, plan: FeaturePlan | None, carried: Carri
         skip=len(plan.skips),
         same=plan.counts.get(Class.SAME, 0),
         adopt=plan.counts.get(Class.ADOPT, 0),
+        one_sided=plan.one_sided,
         confirmed=sum(1 for receipt in receipts if receipt.outcome in _GOOD),
         failed=sum(1 for receipt in receipts if _failed(receipt)),
     )

@@ -24,7 +24,10 @@ class SideReport:
 
 @dataclass(frozen=True, slots=True)
 class FeatureReport:
-    """Counts of one feature. `conflict` counts all conflicts, settled by policy or not."""
+    """Counts of one feature.
+
+    `conflict` counts all conflicts, settled by policy or not; `one_sided` those of the `same` that only one side has.
+    """
 
     source: SideReport | None
     target: SideReport | None
@@ -37,6 +40,7 @@ class FeatureReport:
     same: int = 0
     adopt: int = 0
     filtered: int = 0
+    one_sided: int = 0
     confirmed: int = 0
     failed: int = 0
     seconds: float = 0.0

@@ -200,7 +200,8 @@ def _two_way(sight: Sight, rules: Rules) -> Answer:
     deltas = _meaningful(sight, Side.SOURCE, rules), _meaningful(sight, Side.TARGET, rules)
     match deltas:
         case (Delta.NONE, Delta.NONE):
-            return _same(sight)
+            only = [rules.names[side] for side in Side if sight.of(side.other) in GONE and sight.value(side)]
+            return _same(sight, f"same: only {only[0]} has it, as before" if only else UNCHANGED)
         case (moved, Delta.LOST):
             return _lost_alone(sight, Side.TARGET, moved, rules)
         case (Delta.LOST, moved):

@@ -81,7 +81,8 @@ class FeaturePlan:
     """What shall be done in one feature, what not and why, and what to learn without a write.
 
     `changes` stand in the order in which they are sent: updates, adds, removes, each by key.
-    `counts` has each record in exactly one class; `filtered` counts those outside the pair's scope.
+    `counts` has each record in exactly one class; `filtered` counts those outside the pair's scope, `one_sided`
+    those among the same that only one side has: it was decided before, or the pair does not mind.
     """
 
     feature: Feature
@@ -97,6 +98,7 @@ class FeaturePlan:
     union: str | None
     snapshot_digests: Mapping[Side, str]
     digest: str
+    one_sided: int = 0
     finished: bool = field(default=True)
 
     def count(self, op: Op) -> int:
@@ -199,6 +201,7 @@ class Tally:
         self.counts: Counter[Class] = Counter()
         self.filtered = 0
         self.dormant = 0
+        self.one_sided = 0
         self.present = dict.fromkeys(Side, 0)
         self.held = dict.fromkeys(Side, 0)
         self.lost = dict.fromkeys(Side, 0)
@@ -233,6 +236,7 @@ class Tally:
         self.counts[Class.SAME] += 1
         if not (record.source or record.target or any(row.agreed for row in record.rows)):
             self.dormant += 1
+        self.one_sided += bool(record.source) is not bool(record.target)
         if decision.stored:
             self._observe(decision)
 
@@ -302,6 +306,7 @@ class Tally:
             # Rows that only remember our own writes are in step, and no record of anyone's.
             counts=dict(+(self.counts - Counter({Class.SAME: self.dormant}))),
             filtered=self.filtered,
+            one_sided=self.one_sided,
             guards=judge(facts),
             first_run=rules.first_run,
             union=question.union,

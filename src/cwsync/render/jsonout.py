@@ -105,6 +105,7 @@ def _feature(report: FeatureReport) -> Json:
         "same": report.same,
         "adopt": report.adopt,
         "filtered": report.filtered,
+        "one_sided": report.one_sided,
         "confirmed": report.confirmed,
         "failed": report.failed,
         "seconds": round(report.seconds, 3),

@@ -309,7 +309,8 @@ def _rest(report: FeatureReport) -> Iterable[str]:
     counts = ((report.conflict, "conflict"), (report.hold, "hold"), (report.skip, "skip"))
     told = [count(number, word) for number, word in counts if number]
     if report.same + report.adopt:
-        told.append(f"{report.same + report.adopt:,} same")
+        apart = f" ({report.one_sided:,} on one side only)" if report.one_sided else ""
+        told.append(f"{report.same + report.adopt:,} same{apart}")
     if report.filtered:
         told.append(f"{report.filtered:,} out of range")
     unread = [side for side in (report.source, report.target) if side is not None and not side.complete]

@@ -24,7 +24,8 @@ from cwsync.state.sealed import seal, unseal
 class FeatureEvidence:
     """What both sides of one feature looked like: watermark and number of records, by side.
 
-    `same` counts the records of the plan that was made of it that are in step; `digest` names it;
+    `same` counts the records of the plan that was made of it that are in step, `one_sided` those of them that only one
+    side has; `digest` names it;
     `rules` stands for everything else that the plan depended on. `since` is when a watermark was seen
     first, `read_at` when both sides were last read. `holds` and `skips` are what the plan told, and tells
     again as long as nothing moves; `until` is when it may say something else all the same (None: never).
@@ -40,6 +41,7 @@ class FeatureEvidence:
     holds: tuple[Note, ...] = ()
     skips: tuple[Note, ...] = ()
     filtered: int = 0
+    one_sided: int = 0
     until: datetime | None = None
 
 
@@ -84,7 +86,14 @@ def _path(state_dir: Path, pair: str) -> Path:
 def _encode(one: FeatureEvidence) -> dict[str, object]:
     sides = {side.value: [one.watermarks.get(side), one.records[side], format_when(one.since[side])] for side in Side}
     told = {"holds": [_encode_note(note) for note in one.holds], "skips": [_encode_note(note) for note in one.skips]}
-    plan = {"same": one.same, "filtered": one.filtered, "digest": one.digest, "rules": one.rules, **told}
+    plan = {
+        "same": one.same,
+        "filtered": one.filtered,
+        "one_sided": one.one_sided,
+        "digest": one.digest,
+        "rules": one.rules,
+        **told,
+    }
     return {**plan, "until": format_when(one.until), "read_at": format_when(one.read_at), **sides}
 
 
@@ -135,5 +144,6 @@ def _decode_feature(feature: Feature, data: object) -> FeatureEvidence:
         tuple(_decode_note(feature, note) for note in strict.member(sides, "holds", list)),
         tuple(_decode_note(feature, note) for note in strict.member(sides, "skips", list)),
         strict.member(sides, "filtered", int),
+        strict.member(sides, "one_sided", int),
         None if sides.get("until") is None else strict.instant(sides["until"]),
     )
