@@ -305,6 +305,19 @@ def test_a_certificate_that_nobody_signed_is_trusted_by_the_login_too(trust: dic
             login(plex, Someone(act=approving(plex)), url=at, fingerprint="00" * 32)
 
 
+@pytest.mark.parametrize("trust", [{"fingerprint": "00" * 32}, {"ca_file": str(CERTIFICATE)}])
+def test_an_account_that_names_its_certificate_is_never_led_to_an_address_without_one(
+    plex: Plex, trust: dict[str, Any]
+) -> None:
+    """The cloud names a plain address; without the trust that the file names it would be taken."""
+    assert plex.pms.url.startswith("http://")
+    assert login(plex, Someone(act=approving(plex))).chosen["address"] == plex.pms.url
+    plex.pms.forget()
+    with pytest.raises(UnavailableError, match="none of its addresses"):
+        login(plex, Someone(act=approving(plex)), **trust)
+    assert plex.pms.calls() == []
+
+
 def test_the_login_waits_as_long_for_the_server_as_the_file_says(plex: Plex) -> None:
     late = threading.Event()
     plex.pms.fault(hold(late), path="/identity", times=None)

@@ -183,18 +183,21 @@ def _addresses(connections: object, *, near: bool, http: bool) -> tuple[str, ...
 async def find_address(account: AccountSpec, services: Services, client: str, server: Server) -> str:
     """The best address under which `server` itself answers; all are asked at once.
 
-    Raises `UnavailableError` when none does. No token is sent: who answers is not known yet.
+    Raises `UnavailableError` when none does. No token is sent: who answers is not known yet. An account that names
+    the certificate to trust is never answered without one.
     """
-    probes = [asyncio.create_task(_probe(account, services, client, one, server)) for one in server.addresses]
+    pinned = any(trust_of(account))
+    addresses = [one for one in server.addresses if one.startswith("https://") or not pinned]
+    probes = [asyncio.create_task(_probe(account, services, client, one, server)) for one in addresses]
     try:
-        for address, probe in zip(server.addresses, probes, strict=True):
+        for address, probe in zip(addresses, probes, strict=True):
             if await probe:
                 return address
     finally:
         for probe in probes:
             probe.cancel()
         await asyncio.gather(*probes, return_exceptions=True)
-    hosts = ", ".join(sorted({urlsplit(one).hostname or one for one in server.addresses})) or "none"
+    hosts = ", ".join(sorted({urlsplit(one).hostname or one for one in addresses})) or "none"
     raise UnavailableError(
         f"the server {server.name!r} answers at none of its addresses ({hosts})",
         where=account.name,
