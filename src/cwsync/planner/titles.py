@@ -7,7 +7,7 @@ a library which of its unidentified rows a title is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cwsync.model import Item, Kind, Row, Shelf, Side
@@ -41,50 +41,51 @@ def link_titles(
         for one in _holding_nothing(web, side, shelf)
     ]
     bare = [one for identity, one in spots if not (one.item.ids or isinstance(identity, int))]
-    wanted = {title for item in _items(web, loose, bare) if (title := _title(item))}
-    named: dict[tuple[Side, _Title], set[_Identity]] = defaultdict(set)
-    held: set[tuple[Side, _Identity]] = set()
+    names = _Names([*(web.nodes[number].item for number in loose), *(one.item for one in bare)])
+    held = set()
     for number in range(web.bounds[0], len(web.nodes)):
-        title, side = _title(web.nodes[number].item), web.side(number)
-        if title is not None and title in wanted and side is not None:
-            named[side, title].add(web.root(number))
+        side = web.side(number)
+        if side is not None and names.add(side, web.nodes[number].item, web.root(number)):
             held.add((side, web.root(number)))
-    found: dict[_Identity, Shelved] = {}
-    for identity, one in spots:
-        title = _title(one.item)
-        if title is not None and title in wanted:
-            named[one.side, title].add(identity)
-            found[identity] = one
-
-    def only(side: Side, item: Item | None) -> _Identity | None:
-        """The one title of a side that is called like `item`, where both sides have just one."""
-        title = _title(item)
-        if title is None:
-            return None
-        mine, theirs = named.get((side.other, title), set()), named.get((side, title), set())
-        return next(iter(theirs)) if len(mine) == 1 and len(theirs) == 1 else None
-
+    found = {identity: one for identity, one in spots if names.add(one.side, one.item, identity)}
     links = TitleLinks()
     for number in loose:
         here = web.side(number)
-        there = None if here is None else only(here.other, web.nodes[number].item)
+        there = None if here is None else names.only(here.other, web.nodes[number].item)
         if isinstance(there, int):
             web.forest.join(there, web.home(number))
             links.bundles.append(web.home(number))
         elif there is not None:
             links.shelved[web.home(number)] = found[there]
     for one in bare:
-        there = only(one.side.other, one.item)
+        there = names.only(one.side.other, one.item)
         if isinstance(there, int) and (one.side.other, there) in held:
             links.shelved[there] = one
     return links
 
 
-def _items(web: Web, loose: Sequence[int], bare: Sequence[Shelved]) -> Iterator[Item | None]:
-    for number in loose:
-        yield web.nodes[number].item
-    for one in bare:
-        yield one.item
+class _Names:
+    """Which titles each side has, by kind, name and year; of those alone that some row without ids is called like."""
+
+    def __init__(self, wanted: Iterable[Item | None]) -> None:
+        self._wanted = {title for item in wanted if (title := _title(item))}
+        self._named: dict[tuple[Side, _Title], set[_Identity]] = defaultdict(set)
+
+    def add(self, side: Side, item: Item | None, identity: _Identity) -> bool:
+        """Note a title of a side; whether its name matters."""
+        title = _title(item)
+        if title is None or title not in self._wanted:
+            return False
+        self._named[side, title].add(identity)
+        return True
+
+    def only(self, side: Side, item: Item | None) -> _Identity | None:
+        """The one title of a side that is called like `item`, where both sides have just one."""
+        title = _title(item)
+        if title is None:
+            return None
+        mine, theirs = self._named.get((side.other, title), set()), self._named.get((side, title), set())
+        return next(iter(theirs)) if len(mine) == 1 and len(theirs) == 1 else None
 
 
 def _title(item: Item | None) -> _Title | None:
@@ -106,6 +107,7 @@ def _holding_nothing(web: Web, side: Side, shelf: Shelf) -> Iterator[Shelved]:
 
 
 def _identity(web: Web, known: Mapping[tuple[Side, str], int], one: Shelved) -> _Identity:
+    """What tells a row that holds nothing from others: two copies of one film are one title."""
     for external in one.item.ids:
         if external in web.forest.owner:
             return web.forest.find(web.forest.owner[external])
