@@ -6,13 +6,13 @@ episode is the first of its series: AniList counts from there on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from contract.services import Login
 from contract.suite import Account, ProviderContract
-from cwsync.model import AccountSpec, Entry, Feature, Kind
+from cwsync.model import AccountSpec, Feature, Kind
 from cwsync.provider import Provider, Services
 from cwsync.providers.anilist import AniList
 from simulators import anilist as simulated
@@ -21,12 +21,11 @@ from support import world
 from support.httpserver import html
 
 
-class Login(Account):
+class AtAniList(Login[simulated.AniList]):
     """A login at a service that knows the titles of the tests."""
 
     def __init__(self) -> None:
-        self.service = simulated.AniList()
-        self.service.__enter__()
+        super().__init__(simulated.AniList())
         self.service.limit = 1_000_000
         self.token = self.service.login()
         self.secrets = (self.token,)
@@ -38,14 +37,8 @@ class Login(Account):
         options = {"api_url": self.service.url, "rate_unlisted": "completed"}
         return AniList(AccountSpec("login", "anilist", options), Services(secret={"access_token": self.token}.get))
 
-    def seed(self, feature: Feature, entries: Sequence[Entry]) -> None:
-        self.service.world.put(feature, entries)
-
     def break_reads(self, feature: Feature) -> None:
-        self.service.fault(simulated.asking("MediaListCollection", html(200)), times=None)
-
-    def close(self) -> None:
-        self.service.__exit__(None, None, None)
+        self.service.fault(simulated.asking("MediaListCollection", html()), times=None)
 
 
 class TestAniList(ProviderContract):
@@ -56,4 +49,4 @@ class TestAniList(ProviderContract):
         monkeypatch.setattr(world, "item", item)
 
     def make(self, tmp_path: Path) -> Account:
-        return Login()
+        return AtAniList()

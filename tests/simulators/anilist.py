@@ -10,7 +10,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from functools import cache
 from typing import Any
@@ -27,6 +27,7 @@ from graphql import (
     validate,
 )
 
+from cwsync.model import Entry, Feature
 from simulators.anilist_roots import FieldError, Roots
 from simulators.anilist_schema import schema
 from simulators.anilist_world import World
@@ -74,6 +75,10 @@ class AniList(Server):
         token = ".".join(parts)
         self.tokens[token] = until
         return token
+
+    def put(self, feature: Feature, entries: Iterable[Entry]) -> None:
+        """Let the account hold exactly these rows of a feature, and nothing else."""
+        self.world.put(feature, entries)
 
     def expire(self) -> None:
         """Let every token end."""
