@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cwsync.model import Entry, Feature, Item
-from cwsync.state import Locks, RunInfo, TokenStore
 from simulators.jellyfin import Jellyfin
 from simulators.simkl import CLIENT_ID, Simkl
 from simulators.simkl_account import logged_in
@@ -47,10 +44,7 @@ class House:
         text = PAIRS.format(jellyfin=self.media.text(), client_id=CLIENT_ID, simkl=simkl.url)
         self.shell = Shell(folder, text)
         self.shell.environ |= self.media.environ
-        tokens = logged_in(simkl, "simkl").tokens
-        assert tokens is not None
-        with Locks(self.shell.state, ["account-simkl"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
-            TokenStore(self.shell.state).save(replace(tokens, account="simkl"), locks)
+        logged_in(simkl, "simkl").leave(self.shell.state)
         for item in (*films(*range(1, 11)), *episodes(*range(1, 7))):
             self.media.know(item)
             simkl.titles.add(item)

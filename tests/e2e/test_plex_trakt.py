@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,9 +12,9 @@ from cwsync.model import Feature, Item, Kind, external_id
 from simulators.both import Both
 from simulators.library import Library
 from support import world
-from support.httpserver import Server, drop_after, hold, status
+from support.httpserver import Server, drop_after, status
 from support.plextrakt import House, fill, films, names
-from support.shell import finish, until
+from support.shell import killed
 
 
 @pytest.fixture
@@ -103,19 +100,7 @@ def test_lost_answers_on_both_sides(house: House) -> None:
 def test_a_run_that_is_killed_while_it_writes(house: House, side: str, path: str) -> None:
     fill(house)
     server: Server = house.trakt if side == "trakt" else house.both.plex.pms
-    reached, go, landed = threading.Event(), threading.Event(), threading.Event()
-
-    def late(request: Any, handler: Any) -> None:
-        handler(request)
-        landed.set()
-
-    server.fault(hold(go, late, entered=reached), method="POST" if side == "trakt" else None, path=path)
-    with house.shell.start("run --apply") as process:
-        until(reached.is_set, "the write")
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-    go.set()
-    assert landed.wait(60)
+    killed(house.shell, server, method="POST" if side == "trakt" else None, path=path)
     house.run()
     house.run()
     here, there = house.seen

@@ -4,179 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import threading
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cwsync.errors import Exit
-from cwsync.model import Item, Kind, external_id
 from cwsync.providers._simklpicture import load, save
-from cwsync.state import Locks, RunInfo, TokenStore
-from simulators.simkl import CLIENT_ID, OLD_CLIENT_ID, Simkl
-from simulators.simkl_account import logged_in
-from simulators.simkl_titles import Title
-from support.httpserver import Do, drop_before, hold, html
-from support.shell import Done, Shell, finish, until
-
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-
-[accounts.simkl]
-client_id = "{client_id}"
-api_url = "{url}"
-staleness = "0s"
-write_spacing_ms = 0
-read_spacing_ms = 0
-{more}
-
-[pairs.both]
-source = "home"
-target = "simkl"
-mode = "{mode}"
-[pairs.both.ratings]
-remove = true
-hold_removed = "0s"
-[pairs.both.history]
-remove = true
-hold_removed = "0s"
-[pairs.both.watchlist]
-remove = true
-hold_removed = "0s"
-[pairs.both.guards]
-free_removes = 50
-free_adds = 500
-free_updates = 500
-"""
-
-
-def film(n: int) -> Item:
-    return Item(Kind.MOVIE, (external_id("imdb", Kind.MOVIE, f"tt{1000000 + n}"),), f"Film {n}", 2000)
-
-
-def show(n: int) -> Item:
-    return Item(Kind.SHOW, (external_id("tvdb", Kind.SHOW, 5000 + n),), f"Show {n}", 2001)
-
-
-def episode(n: int, number: int) -> Item:
-    of = show(n)
-    return Item(
-        Kind.EPISODE,
-        title=f"Part {number}",
-        show_ids=of.ids,
-        season=1,
-        number=number,
-        show_title=of.title,
-        show_year=of.year,
-    )
-
-
-def row(item: Item, **value: object) -> dict[str, object]:
-    """A row of the tracker."""
-    made: dict[str, object] = {"type": item.kind.value, "title": item.title, "year": item.year}
-    made["ids"] = {one.service: one.value for one in item.ids}
-    if item.kind is Kind.EPISODE:
-        made |= {"season": item.season, "episode": item.number}
-        ids = {one.service: one.value for one in item.show_ids}
-        made["show"] = {"title": item.show_title, "year": 2001, "ids": ids}
-    return made | value
-
-
-class House:
-    """A person with a folder, and a login at a service whose clock goes on by a minute from run to run."""
-
-    def __init__(self, folder: Path, *, mode: str = "two-way", more: str = "", client_id: str = CLIENT_ID) -> None:
-        self.at = time.time() - 200
-        self.service = Simkl(now=lambda: self.at)
-        pairs = PAIRS.format(client_id=client_id, url=self.service.url, mode=mode, more=more)
-        self.shell = Shell(folder, pairs)
-        for n in range(1, 31):
-            self.service.titles.add(film(n))
-        for n in (1, 2):
-            for number in range(1, 11):
-                self.service.titles.add(episode(n, number))
-
-    def title(self, item: Item) -> Title:
-        return self.service.titles.add(item)
-
-    def later(self) -> None:
-        """Let the stamps grow old enough to be relied on."""
-        self.at += 5
-
-    def login(self) -> House:
-        """Through the command, with somebody who enters the code at once."""
-        stop = threading.Event()
-        self.service.interval_s = 1
-
-        def person() -> None:
-            while not stop.wait(0.01):
-                self.service.approve()
-
-        helper = threading.Thread(target=person)
-        helper.start()
-        try:
-            done = self.shell("auth login simkl")
-        finally:
-            stop.set()
-            helper.join()
-        assert done.code == 0, done.err
-        self.service.forget()
-        return self
-
-    def logged_in(self) -> House:
-        """What the command leaves behind."""
-        given = logged_in(self.service, "simkl").tokens
-        assert given is not None
-        with Locks(self.shell.state, ["account-simkl"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
-            TokenStore(self.shell.state).save(replace(given, account="simkl"), locks)
-        return self
-
-    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
-        """A run, and what it says of the only pair."""
-        self.later()
-        done: Done = self.shell(f"{line} --json", **more)
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        assert done.clean()
-        self.secret_free(done.out, done.err)
-        return done.pair
-
-    def secret_free(self, *texts: str) -> None:
-        secrets = [secret for one in self.service.grants for secret in (one.access, one.refresh)]
-        secrets += self.service.old_tokens
-        assert not [secret for secret in secrets for text in texts if secret in text]
-
-    def calls(self) -> Counter[str]:
-        """What was asked since the last look."""
-        asked = Counter(self.service.calls())
-        self.service.forget()
-        return asked
-
-    @property
-    def ratings(self) -> dict[str, int]:
-        return {str(one.title.name): one.rating for one in self.service.user.library.values() if one.rating}
-
-    @property
-    def plays(self) -> set[tuple[str | None, str]]:
-        held = self.service.user.library.values()
-        films = {
-            (one.title.name, str(one.watched_at)[:16])
-            for one in held
-            if one.title.is_film and one.status == "completed"
-        }
-        return films | {(f"{one.title.name} {n}", at[:16]) for one in held for (_, n), at in one.episodes.items()}
-
-    @property
-    def listed(self) -> set[str | None]:
-        return {one.title.name for one in self.service.user.library.values() if one.status == "plantowatch"}
+from simulators.simkl import OLD_CLIENT_ID
+from support.httpserver import Do, drop_before, html
+from support.shell import killed
+from support.simklhouse import House
+from support.trackerhouse import at, episode, film, films, listed, played, rated, show
 
 
 @pytest.fixture
@@ -186,23 +26,11 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield made.logged_in()
 
 
-def at(day: int, minute: int = 0) -> str:
-    return f"2024-05-{day:02d}T10:{minute:02d}:00Z"
-
-
-def rated(numbers: Sequence[int], rating: int = 8) -> list[dict[str, object]]:
-    return [row(film(n), rating=rating, rated_at=at(1)) for n in numbers]
-
-
-def played(items: Sequence[Item], day: int = 2) -> list[dict[str, object]]:
-    return [row(item, watched_at=at(day, n)) for n, item in enumerate(items)]
-
-
 def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> None:
     shell, service = house.shell, house.service
-    shell.put("home", *rated(range(1, 11)))
-    shell.put("home", *played([*[film(n) for n in range(1, 13)], episode(1, 1), episode(1, 2)]), feature="history")
-    shell.put("home", row(film(20), listed_at=at(1)), feature="watchlist")
+    shell.put("home", *rated(films(*range(1, 11))))
+    shell.put("home", *played([*films(*range(1, 13)), episode(1, 1), episode(1, 2)]), feature="history")
+    shell.put("home", *listed([film(20)]), feature="watchlist")
     for n in (11, 12):
         service.user.watch(house.title(film(n)), at(2, n - 1))
         service.user.rate(house.title(film(n)), 6, at(1))
@@ -234,7 +62,7 @@ def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> 
         quiet = house.calls()
     assert quiet == {"GET /sync/activities": 1}
 
-    shell.put("home", *rated(range(1, 9)), *rated([9], 3), *rated([11, 12], 6))
+    shell.put("home", *rated(films(*range(1, 9))), *rated(films(9), 3), *rated(films(11, 12), 6))
     service.user.rate(house.title(film(1)), 10, at(9))
     service.user.unrate(house.title(film(2)))
     house.run()
@@ -247,7 +75,7 @@ def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> 
 
 
 def test_what_leaves_the_library_is_found_by_its_ids(house: House) -> None:
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in range(1, 8)], feature="watchlist")
+    house.shell.put("home", *listed(films(*range(1, 8))), feature="watchlist")
     house.run()
     house.run()
     house.calls()
@@ -257,7 +85,7 @@ def test_what_leaves_the_library_is_found_by_its_ids(house: House) -> None:
     asked = house.calls()
     assert asked["GET /sync/all-items"] == 1
     assert not [call for call in asked if call.startswith("GET /sync/all-items/")], "nothing is read whole"
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in (1, 2, 4, 5, 6)], feature="watchlist")
+    house.shell.put("home", *listed(films(1, 2, 4, 5, 6)), feature="watchlist")
     house.run()
     assert house.listed == {f"Film {n}" for n in (1, 2, 4, 5, 6)}
 
@@ -269,7 +97,7 @@ def test_a_wish_never_takes_a_title_out_of_what_was_watched(house: House) -> Non
     house.service.user.watch(hidden, at(1))
     house.service.user.watch(house.title(film(6)), at(1))
     house.service.user.rate(house.title(film(6)), 9, at(1))
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in (5, 6, 7)], feature="watchlist")
+    house.shell.put("home", *listed(films(5, 6, 7)), feature="watchlist")
     pair = house.run("run --apply --feature watchlist", code=Exit.PARTIAL)
     assert sorted(one["outcome"] for one in pair["changes"]) == ["confirmed", "rejected", "rejected"]
     assert house.listed == {"Film 7"}
@@ -278,9 +106,9 @@ def test_a_wish_never_takes_a_title_out_of_what_was_watched(house: House) -> Non
 
 
 def test_a_film_that_is_watched_leaves_the_watchlist_of_both(house: House) -> None:
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in (1, 2)], feature="watchlist")
+    house.shell.put("home", *listed(films(1, 2)), feature="watchlist")
     house.run()
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in (1, 2, 3)], feature="watchlist")
+    house.shell.put("home", *listed(films(1, 2, 3)), feature="watchlist")
     house.shell.put("home", *played([film(1)]), feature="history")
     pair = house.run()
     assert {one["outcome"] for one in pair["changes"]} == {"confirmed"}, "our own play is no reason to hold the rest"
@@ -291,7 +119,7 @@ def test_a_film_that_is_watched_leaves_the_watchlist_of_both(house: House) -> No
 
 def test_unwatching_never_costs_a_rating(house: House) -> None:
     house.shell.put("home", *played([film(1), film(2), episode(1, 1), episode(1, 2)]), feature="history")
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     house.run()
     house.run()
     house.shell.put("home", *played([episode(1, 1)]), feature="history")
@@ -313,28 +141,17 @@ def test_what_got_lost_is_there_in_the_end(house: House) -> None:
 
 
 def test_a_run_that_is_killed_while_it_writes_ends_where_it_would_have(house: House) -> None:
-    house.shell.put("home", *played([film(n) for n in range(1, 6)]), feature="history")
-    reached, go = threading.Event(), threading.Event()
-
-    def late(request: Any, handler: Any) -> Any:
-        handler(request)
-        return None
-
-    house.service.fault(hold(go, late, entered=reached), method="POST", path="^/sync/history")
+    house.shell.put("home", *played(films(*range(1, 6))), feature="history")
     house.later()
-    with house.shell.start("run --apply") as process:
-        until(reached.is_set, "the write")
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-    go.set()
-    until(lambda: len(house.service.user.library) == 5, "the write to land")
+    killed(house.shell, house.service, method="POST", path="^/sync/history")
+    assert len(house.service.user.library) == 5
     house.run()
     assert len(house.plays) == 5
     assert not house.run("run")["changes"]
 
 
 def test_a_quota_that_others_used_up_is_waited_for_without_asking(house: House) -> None:
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     house.service.used = house.service.quota
     house.run(code=Exit.LATER)
     assert house.calls() == {"GET /sync/activities": 1}
@@ -363,7 +180,7 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path) -> None:
         assert "renews itself" in said.out
         stored = house.shell.state / "tokens" / "simkl.json"
         before = json.loads(stored.read_bytes())["secrets"]
-        house.shell.put("home", *rated([1]))
+        house.shell.put("home", *rated(films(1)))
         house.service.expire()
         house.run()
         after = json.loads(stored.read_bytes())["secrets"]
@@ -385,7 +202,7 @@ def test_a_token_of_the_old_kind_works_and_its_owner_is_asked_for_once(tmp_path:
     secret.touch(0o600)
     secret.write_text(house.service.old_login())
     with house.service:
-        house.shell.put("home", *rated([1]))
+        house.shell.put("home", *rated(films(1)))
         house.run()
         assert house.ratings == {"Film 1": 8}
         assert house.calls()["GET /users/settings"] == 1
@@ -397,7 +214,7 @@ def test_a_token_of_the_old_kind_works_and_its_owner_is_asked_for_once(tmp_path:
     ("fault", "code", "words"), [(None, Exit.LOGIN, "suspended"), (html(200), Exit.LATER, "page for people")]
 )
 def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do | None, code: int, words: str) -> None:
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     if fault is None:
         house.service.suspended = True
     else:
@@ -411,7 +228,7 @@ def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do | None,
 
 def test_what_a_rating_files_is_nobodys_play(house: House) -> None:
     """SIMKL files a film that is rated as watched; that is no reason to call it watched elsewhere."""
-    house.shell.put("home", *rated([1, 2]))
+    house.shell.put("home", *rated(films(1, 2)))
     house.run()
     assert len(house.plays) == 2, "that is what SIMKL made of it"
     assert not house.run()["changes"]
@@ -425,7 +242,7 @@ def test_what_a_rating_files_is_nobodys_play(house: House) -> None:
 
 def test_a_reset_keeps_the_library_and_a_second_full_read_of_a_day_is_asked_for_twice(house: House) -> None:
     shell, cache = house.shell, house.shell.state / "cache" / "simkl-simkl.json"
-    shell.put("home", *rated([1]))
+    shell.put("home", *rated(films(1)))
     house.run()
     house.run()  # what our own write moved is read
     kept = cache.read_bytes()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cwsync.model import Item, Kind, external_id
-from e2e.test_simkl import House, played
+from support.simklhouse import House
+from support.trackerhouse import played
 
 
 def part(entry: int, number: int) -> Item:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cwsync.errors import Exit
-from e2e.test_simkl import House, at, episode, film, played, rated, row, show
-from support.httpserver import Do, Reply, answer, drop_after, drop_before, hold, instead
-from support.shell import finish, until
+from support.httpserver import Do, Reply, answer, drop_after, drop_before, instead
+from support.rows import row
+from support.shell import killed
+from support.simklhouse import House
+from support.trackerhouse import at, episode, film, films, listed, played, rated, show
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def no_plays(house: House) -> bool:
 
 @pytest.mark.parametrize("fault", [drop_after(), instead(502), answer(Reply(b"{", 201))])
 def test_what_a_rating_filed_is_nobodys_play_when_its_answer_got_lost(house: House, fault: Do) -> None:
-    house.shell.put("home", *rated([1, 2]))
+    house.shell.put("home", *rated(films(1, 2)))
     house.service.fault(fault, method="POST", path="^/sync/ratings$")
     house.later()
     house.shell("run --apply")
@@ -49,28 +48,17 @@ def test_what_a_rating_filed_is_nobodys_play_when_its_answer_got_lost(house: Hou
 
 
 def test_what_a_rating_filed_is_nobodys_play_when_the_run_was_killed(house: House) -> None:
-    house.shell.put("home", *rated([1, 2]))
-    reached, go = threading.Event(), threading.Event()
-
-    def late(request: Any, handler: Any) -> Any:
-        handler(request)
-        return None
-
-    house.service.fault(hold(go, late, entered=reached), method="POST", path="^/sync/ratings$")
+    house.shell.put("home", *rated(films(1, 2)))
     house.later()
-    with house.shell.start("run --apply") as process:
-        until(reached.is_set, "the write")
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-    go.set()
-    until(lambda: len(house.service.user.library) == 2, "the write to land")
+    killed(house.shell, house.service, method="POST", path="^/sync/ratings$")
+    assert len(house.service.user.library) == 2
     house.run()
     still(house)
     assert no_plays(house)
 
 
 def test_what_was_watched_after_a_rating_that_never_arrived_is_a_play(house: House) -> None:
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     house.service.fault(drop_before(), method="POST", path="^/sync/ratings$")
     house.run(code=Exit.PARTIAL)
     house.service.user.watch(house.title(film(1)), at(3))
@@ -81,7 +69,7 @@ def test_what_was_watched_after_a_rating_that_never_arrived_is_a_play(house: Hou
 
 
 def test_what_a_rating_filed_is_nobodys_play_when_the_cache_is_gone(house: House) -> None:
-    house.shell.put("home", *rated([1, 2]))
+    house.shell.put("home", *rated(films(1, 2)))
     house.run()
     shutil.rmtree(house.shell.state / "cache")
     house.run()
@@ -91,7 +79,7 @@ def test_what_a_rating_filed_is_nobodys_play_when_the_cache_is_gone(house: House
 
 
 def test_a_memory_that_is_damaged_is_told_and_nothing_is_written(house: House) -> None:
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     house.run()
     (kept,) = (house.shell.state / "accounts").glob("simkl*")
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -109,9 +97,9 @@ def test_a_memory_that_is_damaged_is_told_and_nothing_is_written(house: House) -
 @pytest.mark.parametrize("kind", ["movie", "ova", "special", None])
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_film_that_simkl_takes_for_anime_stays_the_film_it_was(house: House, kind: str | None, cache: bool) -> None:
-    house.shell.put("home", *rated([1, 2]))
+    house.shell.put("home", *rated(films(1, 2)))
     house.shell.put("home", *played([film(1), film(2)]), feature="history")
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in (5, 6)], feature="watchlist")
+    house.shell.put("home", *listed(films(5, 6)), feature="watchlist")
     house.run()
     still(house)
     for n in (1, 5):
@@ -124,10 +112,10 @@ def test_a_film_that_simkl_takes_for_anime_stays_the_film_it_was(house: House, k
         still(house)
     held = {name: house.shell.held("home", name) for name in ("history", "ratings", "watchlist")}
     assert {name: len(rows) for name, rows in held.items()} == {"history": 2, "ratings": 2, "watchlist": 2}
-    house.shell.put("home", *rated([1, 2], 3))
+    house.shell.put("home", *rated(films(1, 2), 3))
     house.run()
     assert house.ratings == {"Film 1": 3, "Film 2": 3}
-    house.shell.put("home", row(film(6), listed_at=at(1)), feature="watchlist")
+    house.shell.put("home", *listed([film(6)]), feature="watchlist")
     house.run()
     assert house.listed == {"Film 6"}
 
@@ -135,7 +123,7 @@ def test_a_film_that_simkl_takes_for_anime_stays_the_film_it_was(house: House, k
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_show_that_simkl_takes_for_a_film_stays_the_show_it_was(house: House, cache: bool) -> None:
     house.shell.put("home", *played([episode(1, 1), episode(1, 2), film(2)]), feature="history")
-    house.shell.put("home", *rated([2]), row(show(1), rating=7, rated_at=at(1)))
+    house.shell.put("home", *rated(films(2)), row(show(1), rating=7, rated_at=at(1)))
     house.run()
     still(house)
     title = house.title(show(1))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cwsync.model import Entry, Feature, Item
-from cwsync.state import Locks, RunInfo, TokenStore
 from simulators import simkl_account, trakt_account
 from simulators.simkl import CLIENT_ID, Simkl
 from simulators.trakt import CLIENT_ID as TRAKT_ID
@@ -66,15 +63,8 @@ class Both:
         secret.touch(0o600)
         secret.write_text(CLIENT_SECRET)
         self.trakt.user.limits["watchlist"] = 5000
-        numbered = self.trakt.user.settings()["user"]["ids"]["uuid"]
-        for name, keeper in (
-            ("trakt", trakt_account.logged_in(self.trakt)),
-            ("simkl", simkl_account.logged_in(self.simkl, "simkl")),
-        ):
-            assert keeper.tokens is not None
-            account = f"trakt:{numbered}" if name == "trakt" else keeper.tokens.account_id
-            with Locks(self.shell.state, [f"account-{name}"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
-                TokenStore(self.shell.state).save(replace(keeper.tokens, account=name, account_id=account), locks)
+        trakt_account.logged_in(self.trakt, "trakt").leave(self.shell.state)
+        simkl_account.logged_in(self.simkl, "simkl").leave(self.shell.state)
 
     def know(self, *items: Item) -> None:
         for item in items:

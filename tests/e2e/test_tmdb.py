@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cwsync.errors import Exit
 from cwsync.model import Entry, Feature, Item, Kind, Rated, external_id
-from cwsync.state import Locks, RunInfo, TokenStore
 from simulators.tmdb import API_KEY, TOKEN, Tmdb
 from simulators.tmdb_account import logged_in
-from support.httpserver import Do, Reply, drop_after, hold, html, status
-from support.shell import Done, Shell, finish, until
+from support.httpserver import Do, drop_after, html, status
+from support.logins import Keeper
+from support.shell import killed
+from support.trackerhouse import TrackerHouse, listed, rated
+from support.world import only
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-
-[accounts.tmdb]
+ACCOUNT = """\
 token = {{ file = "tmdb.token" }}
-api_url = "{url}"
-staleness = "0s"
-
-[pairs.both]
-source = "home"
-target = "tmdb"
-mode = "two-way"
-[pairs.both.ratings]
-remove = true
-hold_removed = "0s"
-[pairs.both.watchlist]
-remove = true
-hold_removed = "0s"
-[pairs.both.guards]
-free_removes = 50
-free_adds = 500
-free_updates = 500
-"""
+api_url = "{url}\""""
 
 
 def film(n: int) -> Item:
     ids = (external_id("imdb", Kind.MOVIE, f"tt{1000000 + n}"), external_id("tmdb", Kind.MOVIE, 500 + n))
     return Item(Kind.MOVIE, ids, f"Film {n}", 2000)
+
+
+def films(*numbers: int) -> list[Item]:
+    return [film(n) for n in numbers]
 
 
 def show(n: int) -> Item:
@@ -65,86 +45,27 @@ def episode(n: int, number: int) -> Item:
     return replace(made, show_title=of.title, show_year=of.year)
 
 
-def only(item: Item, *services: str) -> Item:
-    return replace(item, ids=tuple(one for one in item.ids if one.service in services))
+class House(TrackerHouse[Tmdb]):
+    """A person with a folder, and a login at TMDb."""
 
-
-def row(item: Item, **value: object) -> dict[str, object]:
-    """A row of the tracker."""
-    made: dict[str, object] = {"type": item.kind.value, "title": item.title, "year": item.year}
-    made["ids"] = {one.service: one.value for one in item.ids}
-    if item.kind is Kind.EPISODE:
-        made |= {"season": item.season, "episode": item.number}
-        made["show"] = {
-            "title": item.show_title,
-            "year": 2001,
-            "ids": {one.service: one.value for one in item.show_ids},
-        }
-    return made | value
-
-
-class House:
-    """A person with a folder, and a login at a service."""
+    name = "tmdb"
+    page = "https://www.themoviedb.org/authenticate/"
+    features = ("ratings", "watchlist")
 
     def __init__(self, folder: Path, service: Tmdb) -> None:
-        self.service = service
-        self.shell = Shell(folder, PAIRS.format(url=service.url))
-        secret = folder / "tmdb.token"
-        secret.write_text(TOKEN)
-        secret.chmod(0o600)
-        for n in range(1, 31):
-            service.titles.add(film(n))
+        super().__init__(folder, service, ACCOUNT.format(url=service.url))
+        self.secret("tmdb.token", TOKEN)
+        for item in films(*range(1, 31)):
+            service.titles.add(item)
         for n in (1, 2):
-            service.titles.add(show(n))
-            for number in range(1, 6):
-                service.titles.add(episode(n, number))
+            for item in (show(n), *(episode(n, number) for number in range(1, 6))):
+                service.titles.add(item)
 
-    def login(self) -> House:
-        """Through the command, with somebody who approves at once."""
-        stop = threading.Event()
+    def keeper(self) -> Keeper:
+        return logged_in(self.service, self.name)
 
-        def person() -> None:
-            while not stop.wait(0.01):
-                self.service.approve()
-
-        helper = threading.Thread(target=person)
-        helper.start()
-        try:
-            done = self.shell("auth login tmdb")
-        finally:
-            stop.set()
-            helper.join()
-        assert done.code == 0, done.err
-        assert "https://www.themoviedb.org/authenticate/" in done.out + done.err
-        self.secret_free(done.out, done.err)
-        self.service.forget()
-        return self
-
-    def logged_in(self) -> House:
-        """What the command leaves behind."""
-        given = logged_in(self.service).tokens
-        assert given is not None
-        with Locks(self.shell.state, ["account-tmdb"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
-            TokenStore(self.shell.state).save(replace(given, account="tmdb"), locks)
-        return self
-
-    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
-        """A run, and what it says of the only pair."""
-        done: Done = self.shell(f"{line} --json", **more)
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        assert done.clean()
-        self.secret_free(done.out, done.err)
-        return done.pair
-
-    def secret_free(self, *texts: str) -> None:
-        secrets = [TOKEN, API_KEY, *self.service.sessions]
-        assert not [secret for secret in secrets for text in texts if secret in text]
-
-    def calls(self) -> Counter[str]:
-        """What was asked since the last look."""
-        asked = Counter(self.service.calls())
-        self.service.forget()
-        return asked
+    def secrets(self) -> Iterable[str]:
+        return TOKEN, API_KEY, *self.service.sessions
 
 
 @pytest.fixture
@@ -156,14 +77,6 @@ def service() -> Iterator[Tmdb]:
 @pytest.fixture
 def house(tmp_path: Path, service: Tmdb) -> House:
     return House(tmp_path, service).logged_in()
-
-
-def rated(items: Sequence[Item], rating: float = 8) -> list[dict[str, object]]:
-    return [row(item, rating=rating, rated_at="2024-05-01T10:00:00Z") for item in items]
-
-
-def listed(items: Sequence[Item]) -> list[dict[str, object]]:
-    return [row(item, listed_at="2024-05-01T10:00:00Z") for item in items]
 
 
 def titles(house: House, feature: str = "ratings") -> set[str]:
@@ -182,7 +95,7 @@ QUIET = {
 
 def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> None:
     shell, service = house.shell, house.service
-    shell.put("home", *rated([film(n) for n in range(1, 7)], 7.5), *rated([show(1), episode(1, 1), episode(1, 2)]))
+    shell.put("home", *rated(films(*range(1, 7)), 7.5), *rated([show(1), episode(1, 1), episode(1, 2)]))
     shell.put("home", *listed([film(20), show(2)]), feature="watchlist")
     service.put(Feature.RATINGS, [Entry(film(n), Rated(65)) for n in (11, 12)])
 
@@ -203,7 +116,7 @@ def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> 
     assert house.calls() == QUIET
 
     # Rating takes a title off TMDb's watchlist: a side effect of our own, and nobody's wish.
-    rows = rated([film(n) for n in range(2, 6)], 7.5) + rated([film(1)], 3) + rated([show(1), episode(1, 1), film(20)])
+    rows = rated(films(*range(2, 6)), 7.5) + rated([film(1)], 3) + rated([show(1), episode(1, 1), film(20)])
     shell.put("home", *rows, *rated([only(film(n), "tmdb") for n in (11, 12)], 6.5))
     service.account.ratings[Kind.MOVIE, 502] = (service.titles.all[Kind.MOVIE, 502], 9.5)
     del service.account.ratings[Kind.MOVIE, 511]
@@ -230,7 +143,7 @@ def test_titles_that_only_others_number_are_left_alone(house: House) -> None:
 
 
 def test_what_got_lost_is_there_once_and_no_secret_is_kept(house: House) -> None:
-    house.shell.put("home", *rated([film(n) for n in (1, 2, 3)]))
+    house.shell.put("home", *rated(films(1, 2, 3)))
     house.service.fault(drop_after(), method="POST", path="/rating")
     house.service.fault(html(200), method="POST", path="/rating")
     pair = house.run(code=Exit.PARTIAL)
@@ -254,20 +167,9 @@ def test_a_run_can_be_taken_back(house: House) -> None:
 
 
 def test_a_run_that_is_killed_while_it_writes_ends_where_it_would_have(house: House) -> None:
-    house.shell.put("home", *rated([film(n) for n in range(1, 6)]))
-    reached, go = threading.Event(), threading.Event()
-
-    def late(request: Any, handler: Any) -> Reply | None:
-        handler(request)
-        return None
-
-    house.service.fault(hold(go, late, entered=reached), method="POST", path="/rating", nth=3)
-    with house.shell.start("run --apply") as process:
-        until(reached.is_set, "the write")
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-    go.set()
-    until(lambda: len(house.service.account.ratings) == 3, "the write to land")
+    house.shell.put("home", *rated(films(*range(1, 6))))
+    killed(house.shell, house.service, method="POST", path="/rating", nth=3)
+    assert len(house.service.account.ratings) == 3
     for _ in range(2):
         house.shell("run --apply")
     assert len(house.service.scores()) == 5
@@ -313,7 +215,7 @@ def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do, code: 
 
 
 def test_what_tmdb_leaves_out_is_not_gone(house: House) -> None:
-    house.shell.put("home", *rated([film(n) for n in range(1, 8)]))
+    house.shell.put("home", *rated(films(*range(1, 8))))
     house.run()
     house.service.hidden = set(sorted(house.service.account.ratings)[:3])
     pair = house.run("run --apply --full")

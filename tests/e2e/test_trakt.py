@@ -3,156 +3,48 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cwsync.errors import Exit
-from cwsync.model import Entry, Feature, Item, Kind, Play, Rated, external_id
-from cwsync.state import Locks, RunInfo, TokenStore
+from cwsync.model import Entry, Feature, Kind, Play, Rated
 from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in
-from support.httpserver import Do, drop_after, drop_before, hold, html, status
-from support.shell import Done, Shell, finish, until
+from support.httpserver import Do, drop_after, drop_before, html, status
+from support.logins import Keeper
+from support.rows import row
+from support.shell import killed
+from support.trackerhouse import KNOWN, TrackerHouse, at, episode, film, films, listed, played, rated
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-
-[accounts.trakt]
+ACCOUNT = """\
 client_id = "{client_id}"
 client_secret = {{ file = "trakt.secret" }}
 api_url = "{url}"
 auth_url = "{url}"
-staleness = "0s"
-write_spacing_ms = 0
-
-[pairs.both]
-source = "home"
-target = "trakt"
-mode = "{mode}"
-[pairs.both.ratings]
-remove = true
-hold_removed = "0s"
-[pairs.both.history]
-remove = true
-hold_removed = "0s"
-plays = "{plays}"
-[pairs.both.watchlist]
-remove = true
-hold_removed = "0s"
-[pairs.both.guards]
-free_removes = 50
-free_adds = 500
-free_updates = 500
-"""
+write_spacing_ms = 0"""
 
 
-def film(n: int) -> Item:
-    return Item(Kind.MOVIE, (external_id("imdb", Kind.MOVIE, f"tt{1000000 + n}"),), f"Film {n}", 2000)
+class House(TrackerHouse[Trakt]):
+    """A person with a folder, and a login at Trakt."""
 
+    name = "trakt"
 
-def show(n: int) -> Item:
-    return Item(Kind.SHOW, (external_id("tvdb", Kind.SHOW, 5000 + n),), f"Show {n}", 2001)
+    def __init__(self, folder: Path, service: Trakt, *, plays: str = "newest") -> None:
+        super().__init__(folder, service, ACCOUNT.format(client_id=CLIENT_ID, url=service.url), plays=plays)
+        self.secret("trakt.secret", CLIENT_SECRET)
+        service.interval_s = 1
+        for item in KNOWN:
+            service.titles.add(item)
 
+    def keeper(self) -> Keeper:
+        return logged_in(self.service, self.name)
 
-def episode(n: int, number: int) -> Item:
-    of = show(n)
-    return Item(
-        Kind.EPISODE,
-        title=f"Part {number}",
-        show_ids=of.ids,
-        season=1,
-        number=number,
-        show_title=of.title,
-        show_year=of.year,
-    )
-
-
-def row(item: Item, **value: object) -> dict[str, object]:
-    """A row of the tracker."""
-    made: dict[str, object] = {"type": item.kind.value, "title": item.title, "year": item.year}
-    made["ids"] = {one.service: one.value for one in item.ids}
-    if item.kind is Kind.EPISODE:
-        made |= {"season": item.season, "episode": item.number}
-        made["show"] = {
-            "title": item.show_title,
-            "year": 2001,
-            "ids": {one.service: one.value for one in item.show_ids},
-        }
-    return made | value
-
-
-class House:
-    """A person with a folder, and a login at a service."""
-
-    def __init__(self, folder: Path, service: Trakt, *, mode: str = "two-way", plays: str = "newest") -> None:
-        self.service = service
-        pairs = PAIRS.format(client_id=CLIENT_ID, url=service.url, mode=mode, plays=plays)
-        self.shell = Shell(folder, pairs)
-        secret = folder / "trakt.secret"
-        secret.write_text(CLIENT_SECRET)
-        secret.chmod(0o600)
-        for n in range(1, 31):
-            service.titles.add(film(n))
-        for n in (1, 2):
-            for number in range(1, 11):
-                service.titles.add(episode(n, number))
-
-    def login(self) -> House:
-        """Through the command, with somebody who enters the code at once."""
-        stop = threading.Event()
-        self.service.interval_s = 1
-
-        def person() -> None:
-            while not stop.wait(0.01):
-                self.service.approve()
-
-        helper = threading.Thread(target=person)
-        helper.start()
-        try:
-            done = self.shell("auth login trakt")
-        finally:
-            stop.set()
-            helper.join()
-        assert done.code == 0, done.err
-        self.service.forget()
-        return self
-
-    def logged_in(self) -> House:
-        """What the command leaves behind."""
-        given = logged_in(self.service).tokens
-        assert given is not None
-        name = f"trakt:{self.service.user.settings()['user']['ids']['uuid']}"
-        with Locks(self.shell.state, ["account-trakt"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
-            TokenStore(self.shell.state).save(replace(given, account="trakt", account_id=name), locks)
-        return self
-
-    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
-        """A run, and what it says of the only pair."""
-        done: Done = self.shell(f"{line} --json", **more)
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        assert done.clean()
-        self.secret_free(done.out, done.err)
-        return done.pair
-
-    def secret_free(self, *texts: str) -> None:
-        secrets = [CLIENT_SECRET, *self.service.access, *self.service.refresh]
-        assert not [secret for secret in secrets for text in texts if secret in text]
-
-    def calls(self) -> Counter[str]:
-        """What was asked since the last look."""
-        asked = Counter(self.service.calls())
-        self.service.forget()
-        return asked
+    def secrets(self) -> Iterable[str]:
+        return CLIENT_SECRET, *self.service.access, *self.service.refresh
 
     @property
     def ratings(self) -> dict[str, int]:
@@ -178,18 +70,6 @@ def house(tmp_path: Path, service: Trakt) -> House:
     return House(tmp_path, service).logged_in()
 
 
-def at(day: int, minute: int = 0) -> str:
-    return f"2024-05-{day:02d}T10:{minute:02d}:00Z"
-
-
-def rated(numbers: Sequence[int], rating: int = 8) -> list[dict[str, object]]:
-    return [row(film(n), rating=rating, rated_at=at(1)) for n in numbers]
-
-
-def played(items: Sequence[Item], day: int = 2) -> list[dict[str, object]]:
-    return [row(item, watched_at=at(day, n)) for n, item in enumerate(items)]
-
-
 def seed(service: Trakt, feature: Feature, *entries: Entry) -> None:
     service.put(feature, entries)
 
@@ -200,9 +80,9 @@ def when(day: int, minute: int = 0) -> datetime:
 
 def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> None:
     shell, service = house.shell, house.service
-    shell.put("home", *rated(range(1, 11)))
+    shell.put("home", *rated(films(*range(1, 11))))
     shell.put("home", *played([film(1), episode(1, 1), episode(1, 2)]), feature="history")
-    shell.put("home", row(film(20), listed_at=at(1)), feature="watchlist")
+    shell.put("home", *listed([film(20)]), feature="watchlist")
     seed(service, Feature.RATINGS, *[Entry(film(n), Rated(60, when(1))) for n in (11, 12)])
     seed(service, Feature.HISTORY, Entry(film(2), Play(when(3))))
 
@@ -230,7 +110,7 @@ def test_the_first_run_the_quiet_one_and_changes_on_both_sides(house: House) -> 
         quiet = house.calls()
     assert quiet == {"GET /users/settings": 1, "GET /sync/last_activities": 1}
 
-    shell.put("home", *rated(range(1, 9)), *rated([9], 3), *rated([11, 12], 6))
+    shell.put("home", *rated(films(*range(1, 9))), *rated(films(9), 3), *rated(films(11, 12), 6))
     service.user.rate(service.titles.find(Kind.MOVIE, {"ids": {"imdb": "tt1000001"}}), 10, at(9))  # type: ignore[arg-type]
     service.user.unrate(service.titles.find(Kind.MOVIE, {"ids": {"imdb": "tt1000002"}}))  # type: ignore[arg-type]
     house.run()
@@ -268,27 +148,16 @@ def test_what_got_lost_is_there_once_in_the_end(house: House, arrives: bool) -> 
 
 
 def test_a_run_that_is_killed_while_it_writes_ends_where_it_would_have(house: House) -> None:
-    house.shell.put("home", *played([film(n) for n in range(1, 6)]), feature="history")
-    reached, go = threading.Event(), threading.Event()
-
-    def late(request: Any, handler: Any) -> Any:
-        handler(request)
-        return None
-
-    house.service.fault(hold(go, late, entered=reached), method="POST", path="^/sync/history")
-    with house.shell.start("run --apply") as process:
-        until(reached.is_set, "the write")
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-    go.set()
-    until(lambda: len(house.service.user.history) == 5, "the write to land")
+    house.shell.put("home", *played(films(*range(1, 6))), feature="history")
+    killed(house.shell, house.service, method="POST", path="^/sync/history")
+    assert len(house.service.user.history) == 5
     house.run()
     assert len(house.plays) == 5
     assert not house.run("run")["changes"]
 
 
 def test_being_told_to_slow_down_costs_nothing_but_time(house: House) -> None:
-    house.shell.put("home", *rated([1, 2]))
+    house.shell.put("home", *rated(films(1, 2)))
     house.shell.put("home", *played([film(1)]), feature="history")
     house.service.fault(status(429, retry_after="1"), method="POST", path="^/sync/history")
     house.run(code=Exit.LATER)
@@ -297,19 +166,19 @@ def test_being_told_to_slow_down_costs_nothing_but_time(house: House) -> None:
     house.service.fault(status(429, retry_after="1"), method="GET", path="^/sync/ratings")
     house.service.fault(status(429, retry_after="1"), method="POST", path="^/sync/ratings")
     house.service.user.limits["watchlist"] = 3
-    house.shell.put("home", *[row(film(n), listed_at=at(1)) for n in range(11, 16)], feature="watchlist")
+    house.shell.put("home", *listed(films(*range(11, 16))), feature="watchlist")
     pair = house.run(code=Exit.PARTIAL)
     assert (len(house.plays), len(house.ratings), len(house.listed)) == (1, 2, 3)
     assert house.calls()["POST /sync/ratings"] == 2
-    listed = [one["outcome"] for one in pair["changes"] if one["feature"] == "watchlist"]
-    assert Counter(listed) == {"confirmed": 3, "rejected": 2}, "a full account takes what it has room for"
+    became = [one["outcome"] for one in pair["changes"] if one["feature"] == "watchlist"]
+    assert Counter(became) == {"confirmed": 3, "rejected": 2}, "a full account takes what it has room for"
 
 
 def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path, service: Trakt) -> None:
     house = House(tmp_path, service).login()
     stored = house.shell.state / "tokens" / "trakt.json"
     before = json.loads(stored.read_bytes())["secrets"]
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     service.expire()
     house.run()
     after = json.loads(stored.read_bytes())["secrets"]
@@ -328,7 +197,7 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path, service: Tr
     ("fault", "code", "words"), [(status(423), Exit.LOGIN, "locked"), (html(200), Exit.LATER, "page for people")]
 )
 def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do, code: int, words: str) -> None:
-    house.shell.put("home", *rated([1]))
+    house.shell.put("home", *rated(films(1)))
     house.service.fault(fault, path="^/sync", times=None)
     done = house.shell("run --apply -vv")
     assert done.code == code, done.out + done.err
@@ -338,7 +207,7 @@ def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do, code: 
 
 
 def test_what_trakt_leaves_out_is_not_gone(house: House) -> None:
-    house.shell.put("home", *rated(range(1, 8)))
+    house.shell.put("home", *rated(films(*range(1, 8))))
     house.run()
     house.service.hidden = set(sorted(house.service.user.ratings)[:3])
     pair = house.run("run --apply --full")
@@ -349,8 +218,8 @@ def test_what_trakt_leaves_out_is_not_gone(house: House) -> None:
 
 def test_beside_what_trakt_hides_everything_else_goes_on(house: House) -> None:
     """It counts titles that it shows to nobody: what it hides is neither gone nor sent again, what is new is added."""
-    items = [film(n) for n in range(1, 8)]
-    house.shell.put("home", *rated(range(1, 8)))
+    items = films(*range(1, 8))
+    house.shell.put("home", *rated(films(*range(1, 8))))
     house.shell.put("home", *played(items), feature="history")
     house.run()
     titles = house.service.titles
@@ -359,7 +228,7 @@ def test_beside_what_trakt_hides_everything_else_goes_on(house: House) -> None:
         pair = house.run(line)
         assert not pair["changes"]
         assert not pair["holds"]
-    house.shell.put("home", *rated(range(1, 10)))
+    house.shell.put("home", *rated(films(*range(1, 10))))
     house.shell.put("home", *played([*items, film(8), film(9)]), feature="history")
     house.service.user.play(titles.add(film(12)), "2024-05-20T10:00:00.000Z")
     pair = house.run()
@@ -378,7 +247,7 @@ def test_a_history_that_grows_long_is_the_same_history(tmp_path: Path, service: 
     house = House(tmp_path, service, plays="all").logged_in()
     service.largest = 5
     items = [
-        *[film(n) for n in range(1, 8)],
+        *films(*range(1, 8)),
         *[episode(1, n) for n in range(1, 5)],
         *[episode(2, n) for n in range(1, 5)],
     ]

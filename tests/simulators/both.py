@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
@@ -15,6 +14,7 @@ from simulators.plexfill import Shelf
 from simulators.plextv import PlexTv
 from simulators.trakt import CLIENT_ID, Trakt
 from support.httpserver import Server
+from support.logins import approving
 
 ACCOUNTS = """\
 [accounts.plex]
@@ -105,17 +105,10 @@ class Both:
     @contextmanager
     def person(self, told: Callable[[str], None] = lambda _: None) -> Iterator[None]:
         """Somebody who approves every login at once, and says so."""
-        stop = threading.Event()
 
-        def approving() -> None:
-            while not stop.wait(0.02):
-                for name in self.approve():
-                    told(name)
+        def approve() -> None:
+            for name in self.approve():
+                told(name)
 
-        thread = threading.Thread(target=approving, name="person")
-        thread.start()
-        try:
+        with approving(approve):
             yield
-        finally:
-            stop.set()
-            thread.join()

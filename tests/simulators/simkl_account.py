@@ -15,7 +15,7 @@ from cwsync.providers._simklcalls import Calls
 from cwsync.providers.simkl import Simkl
 from cwsync.tokens import Tokens, origin_of
 from simulators import simkl as simulated
-from simulators.trakt_account import Keeper
+from support.logins import Keeper
 from support.network import Time
 
 T = TypeVar("T")

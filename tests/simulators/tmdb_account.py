@@ -14,19 +14,14 @@ from cwsync.providers._tmdbcalls import address_of, http_of
 from cwsync.providers.tmdb import Tmdb
 from cwsync.tokens import Refresher, Tokens, origin_of
 from simulators import tmdb as simulated
+from support.logins import Keeper
 from support.network import Time
 
 T = TypeVar("T")
 
 
-@dataclass
-class Keeper:
-    """Keeps the login of one account for as long as a test lasts. A session is never renewed."""
-
-    tokens: Tokens | None
-
-    def load(self) -> Tokens | None:
-        return self.tokens
+class Session(Keeper):
+    """A login that is never renewed."""
 
     def due(self, tokens: Tokens, now: datetime) -> bool:
         return False
@@ -72,12 +67,12 @@ def spec(service: simulated.Tmdb, **options: object) -> AccountSpec:
     return AccountSpec("mine", "tmdb", {"api_url": service.url} | options, timeout=timedelta(seconds=5))
 
 
-def logged_in(service: simulated.Tmdb) -> Keeper:
+def logged_in(service: simulated.Tmdb, name: str = "mine") -> Keeper:
     """A login as `cwsync auth login` keeps it."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
     number = service.account.number
     secrets = {"access": service.login()}
-    return Keeper(Tokens("mine", "tmdb", f"tmdb:{number}", origin_of(service.url) or "", secrets, at))
+    return Session(Tokens(name, "tmdb", f"tmdb:{number}", origin_of(service.url) or "", secrets, at))
 
 
 def services(keeper: Keeper, **secrets: str | None) -> Services:

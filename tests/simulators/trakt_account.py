@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,34 +12,12 @@ from cwsync.model import AccountSpec
 from cwsync.provider import Services
 from cwsync.providers._traktcalls import address_of, http_of
 from cwsync.providers.trakt import Trakt
-from cwsync.tokens import Refresher, Tokens, origin_of
+from cwsync.tokens import Tokens, origin_of
 from simulators import trakt as simulated
+from support.logins import Keeper
 from support.network import Time
 
 T = TypeVar("T")
-
-
-@dataclass
-class Keeper:
-    """Keeps the tokens of one account for as long as a test lasts."""
-
-    tokens: Tokens | None
-    n_refreshed: int = 0
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def load(self) -> Tokens | None:
-        return self.tokens
-
-    def due(self, tokens: Tokens, now: datetime) -> bool:
-        return tokens.expired(now)
-
-    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
-        async with self.turn:
-            if self.tokens is seen:
-                self.tokens = await call(seen)
-                self.n_refreshed += 1
-        assert self.tokens is not None
-        return self.tokens
 
 
 def spec(service: simulated.Trakt, **options: object) -> AccountSpec:
@@ -49,14 +26,15 @@ def spec(service: simulated.Trakt, **options: object) -> AccountSpec:
     return AccountSpec("mine", "trakt", given | options, timeout=timedelta(seconds=5))
 
 
-def logged_in(service: simulated.Trakt) -> Keeper:
+def logged_in(service: simulated.Trakt, name: str = "mine") -> Keeper:
     """A login as `cwsync auth login` keeps it."""
     granted = service.login()
     origin = origin_of(service.url) or ""
     secrets = {"access": granted["access_token"], "refresh": granted["refresh_token"]}
     at = datetime.fromtimestamp(granted["created_at"], UTC)
     until = at + timedelta(seconds=granted["expires_in"])
-    return Keeper(Tokens("mine", "trakt", "trakt:77", origin, secrets, at, until, {"auth_origin": origin}))
+    number = f"trakt:{service.user.settings()['user']['ids']['uuid']}"
+    return Keeper(Tokens(name, "trakt", number, origin, secrets, at, until, {"auth_origin": origin}))
 
 
 def services(keeper: Keeper, *, cache: Path | None = None, keeps: bool = True, **secrets: str | None) -> Services:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from cwsync.model import Entry, Feature, Item, Position, Value
-from cwsync.state import Locks, RunInfo, TokenStore
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
@@ -157,11 +155,7 @@ class TraktSide:
 
     def log_in(self, state: Path) -> None:
         """As `cwsync auth login` leaves it."""
-        tokens = logged_in(self.trakt).tokens
-        assert tokens is not None
-        whose = f"trakt:{self.trakt.user.settings()['user']['ids']['uuid']}"
-        with Locks(state, ["account-trakt"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
-            TokenStore(state).save(replace(tokens, account="trakt", account_id=whose), locks)
+        logged_in(self.trakt, "trakt").leave(state)
 
     def servers(self) -> Sequence[Server]:
         return [self.trakt]

@@ -10,7 +10,6 @@ from typing import Any
 
 from cwsync.model import Entry, Feature, Item, Play, Rated
 from cwsync.model import Listed as OnList
-from cwsync.state import Locks, RunInfo, TokenStore
 from simulators.both import Both
 from simulators.trakt import CLIENT_SECRET
 from simulators.trakt_account import logged_in
@@ -68,13 +67,7 @@ class House:
         text = self.shell.file.read_text().replace("[accounts.plex]", "[accounts.plex]\n" + self._direct())
         self.shell.file.write_text(text)
         self.shell.environ["PLEX_TOKEN"] = self.owner.token
-        tokens = logged_in(self.trakt).tokens
-        assert tokens is not None
-        name = f"trakt:{self.trakt.user.settings()['user']['ids']['uuid']}"
-        info = RunInfo("test", datetime.now(UTC))
-        with Locks(self.shell.state, ["account-trakt"], 0.0, info) as locks:
-            given = {one: getattr(tokens, one) for one in tokens.__dataclass_fields__}
-            TokenStore(self.shell.state).save(type(tokens)(**given | {"account": "trakt", "account_id": name}), locks)
+        logged_in(self.trakt, "trakt").leave(self.shell.state)
         return self
 
     def _direct(self) -> str:

@@ -20,6 +20,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -29,6 +30,7 @@ from typing import Any, Final, Self
 
 import pytest
 
+from support.httpserver import Handler, Request, Server, hold
 from support.warm import TIMEOUT_S, Streams, program, shared
 
 # Two folders in step, ratings only: the pair of every test that is about something else.
@@ -237,6 +239,26 @@ def finish(process: subprocess.Popen[bytes]) -> Done:
         process.kill()
         raise
     return Done(process.returncode, (out or b"").decode(), (err or b"").decode())
+
+
+def killed(shell: Shell, server: Server, line: str = "run --apply", **request: Any) -> None:
+    """Kill a command while a request of it is under way, which the service then handles; nobody hears the answer.
+
+    `request` says which one, as for `Server.fault`.
+    """
+    reached, go, landed = threading.Event(), threading.Event(), threading.Event()
+
+    def late(asked: Request, handler: Handler) -> None:
+        handler(asked)
+        landed.set()
+
+    server.fault(hold(go, late, entered=reached), **request)
+    with shell.start(line) as process:
+        until(reached.is_set, "the request")
+        process.kill()
+        finish(process)
+    go.set()
+    assert landed.wait(TIMEOUT_S)
 
 
 def tree(folder: Path, *but: str) -> dict[str, object]:

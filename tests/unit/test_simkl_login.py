@@ -17,8 +17,8 @@ from cwsync.providers.simkl import Simkl as Provider
 from cwsync.tokens import Tokens
 from simulators.simkl import OLD_CLIENT_ID, Simkl
 from simulators.simkl_account import spec, use
-from simulators.trakt_account import Keeper
 from support.httpserver import Do, Reply, answer, drop_before, html, status
+from support.logins import Keeper
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cwsync.providers import _tmdbcalls
 from cwsync.providers.tmdb import Tmdb as Provider
 from cwsync.tokens import Tokens
 from simulators.tmdb import TOKEN, Tmdb
-from simulators.tmdb_account import Keeper, Person, logged_in, services, spec
+from simulators.tmdb_account import Person, Session, logged_in, services, spec
 from support.httpserver import Do, Reply, answer, drop_after, drop_before, html, instead, status
 from support.network import Time
 
@@ -32,11 +32,11 @@ def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def login(service: Tmdb, person: Person, **secrets: str | None) -> Tokens:
-    return asyncio.run(Provider.login(spec(service), services(Keeper(None), **secrets), person))
+    return asyncio.run(Provider.login(spec(service), services(Session(None), **secrets), person))
 
 
 def logout(service: Tmdb, tokens: Tokens) -> bool:
-    return asyncio.run(Provider.logout(spec(service), services(Keeper(tokens)), tokens))
+    return asyncio.run(Provider.logout(spec(service), services(Session(tokens)), tokens))
 
 
 def test_an_address_is_shown_and_waited_for(service: Tmdb) -> None:

@@ -24,7 +24,7 @@ from cwsync.providers._tmdbwire import (
 )
 from cwsync.providers.tmdb import Tmdb as Provider
 from simulators.tmdb import API_KEY, TOKEN, Tmdb
-from simulators.tmdb_account import Keeper, logged_in, spec, use
+from simulators.tmdb_account import Session, logged_in, spec, use
 from support import world
 from support.httpserver import Do, Reply, Request, answer, cut_json, drop_before, html, status
 from support.network import Time
@@ -308,12 +308,12 @@ def test_a_key_that_is_revoked_and_a_session_that_ended(service: Tmdb) -> None:
 
 
 def test_a_session_in_the_file_stands_in_for_a_login(service: Tmdb) -> None:
-    assert read(service, keeper=Keeper(None), secrets={"session_id": service.login()}).complete
+    assert read(service, keeper=Session(None), secrets={"session_id": service.login()}).complete
     with pytest.raises(AuthError, match="session_id") as caught:
-        read(service, keeper=Keeper(None), secrets={"session_id": "0" * 40})
+        read(service, keeper=Session(None), secrets={"session_id": "0" * 40})
     assert "take it out and: cwsync auth login mine" in str(caught.value.hint)
     with pytest.raises(AuthError, match="not logged in"):
-        read(service, keeper=Keeper(None))
+        read(service, keeper=Session(None))
 
 
 def test_a_login_for_another_address_goes_nowhere(service: Tmdb) -> None:

@@ -13,7 +13,7 @@ from cwsync.provider import Services
 from cwsync.providers._tmdbids import IdLookup
 from cwsync.providers.tmdb import Tmdb as Provider
 from simulators.tmdb import TOKEN, Tmdb
-from simulators.tmdb_account import Keeper, Person, logged_in, services, spec, use
+from simulators.tmdb_account import Person, Session, logged_in, services, spec, use
 from simulators.tmdb_spec import described, mismatch
 from support import world
 
@@ -54,7 +54,7 @@ def test_every_request_is_described(service: Tmdb) -> None:
     use(service, everything)
     asyncio.run(completing(service))
     account, person = spec(service), Person(service.approve, after=1)
-    tokens = asyncio.run(Provider.login(account, services(Keeper(None)), person))
+    tokens = asyncio.run(Provider.login(account, services(Session(None)), person))
     asyncio.run(Provider.logout(account, services(logged_in(service)), tokens))
     bodies: list[Any] = []
     for request in service.log:

@@ -19,8 +19,9 @@ from cwsync.providers.trakt import Trakt as Provider
 from cwsync.state import Locks, RunInfo, TokenStore
 from cwsync.tokens import Tokens
 from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
-from simulators.trakt_account import Keeper, logged_in, services, spec, use
+from simulators.trakt_account import logged_in, services, spec, use
 from support.httpserver import Do, drop_after, drop_before, html, status
+from support.logins import Keeper
 
 
 @pytest.fixture
