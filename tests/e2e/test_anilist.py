@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import shutil
-import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cwsync.model import Item, Kind
+from cwsync.model import Item
 from simulators.anilist import AniList, asking
 from simulators.anilist_account import film, part, series
 from simulators.anilist_world import Listed
-from support.httpserver import Do, Reply, answer, drop_after, hold, html
-from support.shell import Shell, data_of, finish, until
-from support.warm import TIMEOUT_S
+from support.backup import REMOVES, backup, titles
+from support.httpserver import Do, Reply, answer, drop_after, html
+from support.rows import row
+from support.shell import Shell, data_of, killed
+from support.told import counts, outcomes
 
-PAIRS = """
+ACCOUNT = """
 [accounts.mine]
 provider = "anilist"
 api_url = "{url}"
@@ -29,24 +27,10 @@ auth_url = "{url}/authorize"
 client_id = "77"
 access_token = {{ env = "ANILIST_TOKEN" }}
 staleness = "0s"
-{more}
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-
-[pairs.save]
-source = "{source}"
-target = "{target}"
-mode = "{mode}"
-{features}
-[pairs.save.guards]
-free_adds = 500
-free_removes = 50
-free_updates = 500
 """
+GUARDS = "free_adds = 500\nfree_removes = 50\nfree_updates = 500"
 ALL = ("history", "ratings", "watchlist")
 NOTHING = dict.fromkeys(ALL, (0, 0, 0))
-REMOVE = "remove = true\nhold_removed = '0s'"
 
 
 class House:
@@ -60,14 +44,10 @@ class House:
             service.world.know(film(n))
             service.world.know(series(n))
 
-    def shell(
-        self, mode: str = "two-way", features: Sequence[str] = ALL, *, target: bool = False, more: str = ""
-    ) -> Shell:
+    def shell(self, mode: str = "two-way", features: Sequence[str] = ALL, *, target: bool = False) -> Shell:
         """The pair begins at AniList, or (`target`) ends there."""
-        tables = "\n".join(f"[pairs.save.{name}]\n{'' if name == 'history' else REMOVE}" for name in features)
-        source, other = ("backup", "mine") if target else ("mine", "backup")
-        settings = {"url": self.service.url, "source": source, "target": other, "mode": mode}
-        made = Shell(self.folder, PAIRS.format(features=tables, more=more, **settings))
+        tables = {name: "" if name == "history" else REMOVES for name in features} | {"guards": GUARDS}
+        made = backup(self.folder, ACCOUNT.format(url=self.service.url), tables, mode, name="mine", back=target)
         made.environ["ANILIST_TOKEN"] = self.token
         return made
 
@@ -89,30 +69,12 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield House(service, tmp_path)
 
 
-def row(item: Item, **value: object) -> dict[str, object]:
-    """A row of the tracker."""
-    made: dict[str, object] = {"type": item.kind.value, "title": item.title, "year": item.year}
-    made["ids"] = {one.service: one.value for one in item.ids}
-    if item.kind is Kind.EPISODE:
-        show = {"title": item.show_title, "ids": {one.service: one.value for one in item.show_ids}}
-        made |= {"season": item.season, "episode": item.number, "show": show}
-    return made | value
-
-
 def fill(house: House) -> None:
     house.entry(film(1), status="COMPLETED", score=75, progress=1, completed={"year": 2024, "month": 5, "day": 3})
     house.entry(series(1), status="CURRENT", score=60, progress=2)
     house.entry(series(2), status="PLANNING")
     house.entry(film(2), status="PLANNING", private=True)
     house.entry(series(3), status="DROPPED", progress=1)
-
-
-def counts(pair: Any) -> dict[str, tuple[int, int, int]]:
-    return {name: (one["add"], one["update"], one["remove"]) for name, one in pair["features"].items()}
-
-
-def titles(shell: Shell, feature: str) -> list[str]:
-    return sorted(str(one["title"]) for one in shell.held("backup", feature))
 
 
 def test_a_tracker_gets_it_all_then_nothing_then_changes(house: House) -> None:
@@ -219,7 +181,7 @@ def test_only_bare_plans_are_taken_away(house: House) -> None:
     shell.put("backup", feature="watchlist")
     done = shell("run --apply --json", "--accept", shell("run --json").pair["guards"][0]["digest"])
     assert done.code == 3, done.out
-    assert {one["title"]: one["outcome"] for one in done.pair["changes"]} == {
+    assert outcomes(done.pair) == {
         "Film 2": "confirmed",
         "Series 2": "rejected",
     }
@@ -302,14 +264,8 @@ def test_a_lost_answer_is_looked_up_and_never_sent_twice(house: House) -> None:
 def test_a_run_that_is_killed_in_a_write_ends_where_an_uncut_one_does(house: House) -> None:
     shell = house.shell("two-way", ["history"])
     shell.put("backup", *(row(part(n, 1), watched_at=None) for n in range(1, 13)), feature="history")
-    reached, free = threading.Event(), threading.Event()
     # Whose token it is, the lists, the stamp, the look before the write; then the write itself.
-    house.service.fault(hold(free, drop_after(), entered=reached), nth=5)
-    with shell.start("run --apply") as process:
-        until(reached.is_set, "the write")
-        process.kill()
-        finish(process)
-    free.set()
+    killed(shell, house.service, nth=5)
     codes = [shell("run --apply").code for _ in range(2)]
     assert codes[-1] == 0
     assert house.held() == {f"Series {n}": ("CURRENT", 0, 1) for n in range(1, 13)}
@@ -349,40 +305,13 @@ def test_no_token_is_in_anything_that_is_kept_or_said(house: House) -> None:
 # --- logging in -----------------------------------------------------------------------------------
 
 
-def typed(shell: Shell, line: str, answer: str) -> tuple[int, str]:
-    """Run a command on a terminal and answer its question; gives what stood on the screen."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        shell.words(line), cwd=shell.folder, env=shell.env({"TERM": "dumb"}), stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    told = b""
-    try:
-        while b"shown there:" not in told:
-            told += os.read(ours, 65536)
-        os.write(ours, f"{answer}\n".encode())
-        while part := _more(ours):
-            told += part
-        return child.wait(timeout=TIMEOUT_S), told.decode().replace("\r\n", "\n")
-    finally:
-        os.close(ours)
-        child.kill()
-
-
-def _more(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # how a terminal says that nobody holds its other end
-        return b""
-
-
 def test_logging_in_and_out_with_the_real_command(house: House) -> None:
     fill(house)
     shell = house.shell("one-way", ["watchlist"])
     lines = [line for line in shell.file.read_text().splitlines() if not line.startswith("access_token")]
     shell.file.write_text("\n".join(lines))
     assert shell("run --json").code == 6
-    code, screen = typed(shell, "auth login mine", house.token)
+    code, screen = shell.terminal("auth login mine", talk=[("shown there:", f"{house.token}\n")], env={"TERM": "dumb"})
     assert code == 0, screen
     assert f"{house.service.url}/authorize?client_id=77&response_type=token" in screen.replace("\n", "")
     assert house.token not in screen

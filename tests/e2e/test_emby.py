@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import pytest
 from cwsync.model import Feature
 from simulators.emby import Emby
 from support import world
-from support.httpserver import drop_after, hold
-from support.mediahouse import House, counts, row, titles
-from support.shell import finish, until
+from support.backup import titles
+from support.httpserver import drop_after
+from support.mediahouse import House, row, watched
+from support.mediaruns import first_run, killed_between_two_writes, nothing_new
+from support.told import counts
 
-RULES = "remove = true\nhold_removed = '0s'"
 ON = 'ratings = "on"'
 KEPT = ("history", "progress", "watchlist")
 
@@ -27,15 +27,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_first_run_then_nothing_then_changes(house: House) -> None:
-    house.fill()
-    shell = house.shell(rules=RULES, more=ON)
-    assert shell("run --apply --json").code == 0
-    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 2", "Film 3"]
-    assert titles(shell, "ratings") == ["Film 1", "Film 4", "Show 1"]
-    assert titles(shell, "progress") == ["Film 7"]
-    assert titles(shell, "watchlist") == ["Film 10", "Film 9"]
-    watched = {one["title"]: one["watched_at"] for one in shell.held("backup", "history")}
-    assert watched["Film 1"] == "2024-01-01T12:00:00Z"
+    shell = first_run(house, ON)
     house.server.forget()
     for _ in range(10):
         again = shell("run --apply --json")
@@ -43,8 +35,8 @@ def test_first_run_then_nothing_then_changes(house: House) -> None:
     # Ten times one scan for four features: which server, which user, whether it scans; titles, seasons, episodes.
     assert len(house.server.calls()) == 10 * 6
     assert house.writes() == []
-    house.server.world.unmark(house.user, house.shelf.row(world.movie(2)))
-    house.server.world.mark(house.user, house.shelf.row(world.movie(5)))
+    house.unwatch(2)
+    house.watch(5)
     third = shell("run --apply --json")
     assert third.code == 0, third.err
     assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 3", "Film 5"]
@@ -61,7 +53,7 @@ def test_two_way(house: House) -> None:
     house.hold(Feature.HISTORY, 1)
     house.hold(Feature.WATCHLIST, 2, 8)
     shell = house.shell("two-way", KEPT)
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in (2, 3)), feature="history")
+    shell.put("backup", *watched(2, 3), feature="history")
     shell.put("backup", row(8, position_ms=1_200_000, duration_ms=6_000_000, updated_at=None), feature="progress")
     shell.put("backup", row(9, listed_at=None), feature="watchlist")
     done = shell("run --apply --json")
@@ -70,38 +62,23 @@ def test_two_way(house: House) -> None:
     assert house.held(Feature.PROGRESS) == {"Film 8": 1_200_000}
     # What a write does not name is sent along: the favourites of before are there.
     assert house.held(Feature.WATCHLIST) == {"Film 2": True, "Film 8": True, "Film 9": True}
-    house.server.forget()
-    again = shell("run --apply --json")
-    assert sum(map(sum, counts(again.pair).values())) == 0
-    assert house.writes() == []
+    nothing_new(house, shell)
 
 
 def test_a_lost_answer_is_looked_up_and_never_sent_twice(house: House) -> None:
     shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in (1, 2, 3)), feature="history")
+    shell.put("backup", *watched(1, 2, 3), feature="history")
     house.server.fault(drop_after(), method="POST", path="PlayedItems", times=2)
     done = shell("run --apply --json")
     assert done.code == 0, done.err
     assert len([call for call in house.server.calls() if "PlayedItems" in call]) == 3
-    states = [house.server.world.peek(house.user, house.shelf.row(world.movie(n))) for n in (1, 2, 3)]
+    states = [house.server.world.peek(house.user, house.row(world.movie(n))) for n in (1, 2, 3)]
     assert [(state.played, state.count) for state in states] == [(True, 1)] * 3
 
 
 def test_a_run_that_is_killed_between_two_writes_ends_where_an_uncut_one_does(house: House) -> None:
-    shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in range(1, 13)), feature="history")
-    reached, free = threading.Event(), threading.Event()
-    house.server.fault(hold(free, drop_after(), entered=reached), method="POST", path="PlayedItems", nth=8)
-    with shell.start("run --apply") as process:
-        until(reached.is_set, "the eighth write")
-        process.kill()
-        finish(process)
-    free.set()
-    done = shell("run --apply --json")
-    again = done if done.code == 0 else shell("run --apply --json")
-    assert again.code == 0, again.out
-    assert house.held(Feature.HISTORY) == {f"Film {n}": True for n in range(1, 13)}
-    states = [house.server.world.peek(house.user, house.shelf.row(world.movie(n))) for n in range(1, 13)]
+    killed_between_two_writes(house, method="POST", path="PlayedItems")
+    states = [house.server.world.peek(house.user, house.row(world.movie(n))) for n in range(1, 13)]
     assert {state.count for state in states} == {1}
 
 

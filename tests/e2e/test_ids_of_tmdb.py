@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from simulators.tmdb import TOKEN, Tmdb
 from support import world
+from support.rows import row
 from support.shell import Shell
 
 PAIRS = """
@@ -40,13 +41,8 @@ class House:
         self.shell.environ["TMDB_TOKEN"] = TOKEN
         for n in range(1, 6):
             service.titles.add(world.movie(n))
-        self.shell.put("home", *(self.row(n, "imdb") for n in (1, 2, 3, 4)))
-        self.shell.put("backup", *(self.row(n, "tmdb") for n in (1, 2, 3, 5)))
-
-    def row(self, n: int, service: str) -> Mapping[str, object]:
-        film = world.movie(n)
-        ids = {one.service: one.value for one in film.ids if one.service == service}
-        return {"type": "movie", "title": film.title, "year": film.year, "ids": ids, "rating": 8}
+        self.shell.put("home", *(row(world.movie(n, services="imdb"), rating=8) for n in (1, 2, 3, 4)))
+        self.shell.put("backup", *(row(world.movie(n, services="tmdb"), rating=8) for n in (1, 2, 3, 5)))
 
     def run(self, line: str = "run --apply", code: int = 0) -> Any:
         done = self.shell(f"{line} --json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import pytest
 from cwsync.model import Entry, Feature, Kind
 from simulators.jellyfin import Jellyfin
 from support import world
-from support.httpserver import drop_after, hold, html
-from support.mediahouse import NOTHING, House, counts, row, titles
+from support.backup import REMOVES, titles
+from support.httpserver import drop_after, html
+from support.mediahouse import NOTHING, House, watched
+from support.mediaruns import changes_on_both_sides, dates, first_run, killed_between_two_writes, two_way
 from support.shell import data_of, finish, until
-
-RULES = "remove = true\nhold_removed = '0s'"
+from support.told import counts, outcomes
 
 
 @pytest.fixture
@@ -25,21 +25,12 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_first_run_then_nothing_then_changes(house: House) -> None:
-    house.fill()
-    shell = house.shell(rules=RULES)
-    assert shell("run --apply --json").code == 0
-    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 2", "Film 3"]
-    assert titles(shell, "ratings") == ["Film 1", "Film 4", "Show 1"]
-    assert titles(shell, "progress") == ["Film 7"]
-    assert titles(shell, "watchlist") == ["Film 10", "Film 9"]
-    watched = {one["title"]: one["watched_at"] for one in shell.held("backup", "history")}
-    assert watched["Film 1"] == "2024-01-01T12:00:00Z"
+    shell = first_run(house)
     again = shell("run --apply --json")
     assert (again.code, counts(again.pair)) == (0, NOTHING)
-    server = house.server.world
-    server.unmark(house.user, house.shelf.row(world.movie(2)))
-    server.state(house.user, house.shelf.row(world.movie(4))).rating = 3.5
-    server.mark(house.user, house.shelf.row(world.movie(5)))
+    house.unwatch(2)
+    house.rate(4, 3.5)
+    house.watch(5)
     third = shell("run --apply --json")
     assert third.code == 0, third.err
     assert counts(third.pair) == {**NOTHING, "history": (1, 0, 1), "ratings": (0, 1, 0)}
@@ -47,55 +38,18 @@ def test_first_run_then_nothing_then_changes(house: House) -> None:
 
 
 def test_two_way(house: House) -> None:
-    house.hold(Feature.HISTORY, 1)
-    house.hold(Feature.RATINGS, 1)
-    shell = house.shell("two-way")
-    shell.put("backup", row(2, watched_at="2020-01-01T00:00:00Z"), feature="history")
-    shell.put("backup", row(3, rating=9, rated_at=None), row(99, rating=1, rated_at=None), feature="ratings")
-    shell.put("backup", row(8, position_ms=1_200_000, duration_ms=6_000_000, updated_at=None), feature="progress")
-    shell.put("backup", row(9, listed_at=None), feature="watchlist")
-    done = shell("run --apply --json")
-    assert done.code == 3, done.out  # film 99 is in no library
-    assert house.held(Feature.HISTORY) == {"Film 1": True, "Film 2": True}
-    assert house.held(Feature.RATINGS) == {"Film 1": 2.0, "Film 3": 9.0}
-    assert house.held(Feature.PROGRESS) == {"Film 8": 1_200_000}
-    assert house.held(Feature.WATCHLIST) == {"Film 9": True}
-    changes = {(one["title"], one["outcome"]) for one in done.pair["changes"] if one["side"] == "source"}
-    assert ("Film 99", "not_found") in changes
-    assert {outcome for title, outcome in changes if title != "Film 99"} == {"confirmed"}
-    house.server.forget()
-    again = shell("run --apply --json")
-    assert sum(map(sum, counts(again.pair).values())) == 0
-    assert house.writes() == []
+    shell = two_way(house)
     # The date went along: it is kept to the second.
-    assert {one["title"]: one["watched_at"] for one in shell.held("backup", "history")} == {
-        "Film 1": "2024-01-01T12:00:00Z",
-        "Film 2": "2020-01-01T00:00:00Z",
-    }
+    assert dates(shell) == {"Film 1": "2024-01-01T12:00:00Z", "Film 2": "2020-01-01T00:00:00Z"}
 
 
 def test_changes_on_both_sides(house: House) -> None:
-    house.fill()
-    shell = house.shell("two-way", ["history", "ratings"], rules=RULES)
-    assert shell("run --apply").code == 0
-    house.server.world.state(house.user, house.shelf.row(world.movie(1))).rating = 9
-    house.server.world.unmark(house.user, house.shelf.row(world.movie(3)))
-    shell.put("backup", *(one for one in shell.held("backup") if one["title"] != "Show 1"))
-    kept = [one for one in shell.held("backup", "history") if one["title"] != "Film 2"]
-    shell.put("backup", *kept, row(6, watched_at="2020-01-01T00:00:00Z"), feature="history")
-    done = shell("run --apply --json")
-    assert done.code == 0, done.out
-    assert house.held(Feature.HISTORY) == {"Film 1": True, "Film 6": True, "Episode 1.2": True}
-    assert house.held(Feature.RATINGS) == {"Film 1": 9, "Film 4": 2.0}
-    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 6"]
-    assert shell.scores("backup")["tt0100001"] == 9
-    again = shell("run --json")
-    assert (again.code, sum(map(sum, counts(again.pair).values()))) == (0, 0)
+    changes_on_both_sides(house)
 
 
 def test_a_lost_answer_is_looked_up(house: House) -> None:
     shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in (1, 2, 3)), feature="history")
+    shell.put("backup", *watched(1, 2, 3), feature="history")
     house.server.fault(drop_after(), method="POST", path="UserData", times=2)
     done = shell("run --apply --json")
     assert done.code == 0, done.err
@@ -103,19 +57,7 @@ def test_a_lost_answer_is_looked_up(house: House) -> None:
 
 
 def test_a_run_that_is_killed_between_two_writes_ends_where_an_uncut_one_does(house: House) -> None:
-    shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in range(1, 13)), feature="history")
-    reached, free = threading.Event(), threading.Event()
-    house.server.fault(hold(free, drop_after(), entered=reached), method="POST", path="UserData", nth=8)
-    with shell.start("run --apply") as process:
-        until(reached.is_set, "the eighth write")
-        process.kill()
-        finish(process)
-    free.set()
-    done = shell("run --apply --json")
-    again = done if done.code == 0 else shell("run --apply --json")
-    assert again.code == 0, again.out
-    assert house.held(Feature.HISTORY) == {f"Film {n}": True for n in range(1, 13)}
+    killed_between_two_writes(house, method="POST", path="UserData")
 
 
 def test_more_runs_on_a_still_world_plan_nothing(house: House) -> None:
@@ -126,7 +68,7 @@ def test_more_runs_on_a_still_world_plan_nothing(house: House) -> None:
         bare = house.server.world.titles[list(house.server.world.titles)[-1]]
         house.server.world.mark(house.user, bare, 16_000_000_000_000_000)
     shell = house.shell("two-way")
-    shell.put("backup", row(2, watched_at="2020-01-01T00:00:00Z"), feature="history")
+    shell.put("backup", *watched(2), feature="history")
     shell("run --apply")
     house.server.forget()
     for _ in range(3):
@@ -137,17 +79,17 @@ def test_more_runs_on_a_still_world_plan_nothing(house: House) -> None:
 
 def test_a_title_that_is_begun_again_was_still_watched(house: House) -> None:
     house.hold(Feature.HISTORY, 1, 2)
-    shell = house.shell("two-way", ["history"], rules=RULES)
-    shell.put("backup", row(3, watched_at="2020-01-01T00:00:00Z"), feature="history")
-    house.server.world.start(house.user, house.shelf.row(world.movie(3)))  # and this one for the first time
+    shell = house.shell("two-way", ["history"], rules=REMOVES)
+    shell.put("backup", *watched(3), feature="history")
+    house.server.world.start(house.user, house.row(world.movie(3)))  # and this one for the first time
     assert shell("run --apply").code == 0
     assert house.held(Feature.HISTORY) == {"Film 1": True, "Film 2": True, "Film 3": True}
-    house.server.world.start(house.user, house.shelf.row(world.movie(1)))
-    house.server.world.unmark(house.user, house.shelf.row(world.movie(2)))
+    house.server.world.start(house.user, house.row(world.movie(1)))
+    house.unwatch(2)
     done = shell("run --apply --json")
     assert done.code == 0, done.out
     assert titles(shell, "history") == ["Film 1", "Film 3"]
-    house.server.world.stop(house.user, house.shelf.row(world.movie(1)), house.shelf.row(world.movie(1)).runtime)
+    house.server.world.stop(house.user, house.row(world.movie(1)), house.row(world.movie(1)).runtime)
     assert counts(shell("run --json").pair) == {"history": (0, 0, 0)}
 
 
@@ -156,13 +98,13 @@ def test_a_title_that_is_begun_again_was_still_watched(house: House) -> None:
 
 def test_writes_that_show_late_are_not_sent_again_and_take_nothing_away(house: House) -> None:
     house.hold(Feature.HISTORY, 1, 2)
-    shell = house.shell("two-way", ["history"], more='staleness = "15m"', rules=RULES)
+    shell = house.shell("two-way", ["history"], more='staleness = "15m"', rules=REMOVES)
     assert shell("run --apply").code == 0
     house.server.world.lag_reads = 5
     shell.put(
         "backup",
         *(one for one in shell.held("backup", "history") if one["title"] != "Film 1"),
-        row(3, watched_at="2020-01-01T00:00:00Z"),
+        *watched(3),
         feature="history",
     )
     assert shell("run --apply").code == 0
@@ -204,11 +146,11 @@ def test_a_server_that_answers_nonsense_is_later(house: House) -> None:
 def test_a_server_that_scans_takes_nothing_away(house: House) -> None:
     """A mark that somebody took away meanwhile goes after the scan; a film whose file was deleted stays."""
     house.fill()
-    shell = house.shell(features=["history"], rules=RULES)
+    shell = house.shell(features=["history"], rules=REMOVES)
     assert shell("run --apply").code == 0
     house.server.scanning = True
-    house.server.world.remove(house.shelf.row(world.movie(1)))
-    house.server.world.unmark(house.user, house.shelf.row(world.movie(2)))
+    house.server.world.remove(house.row(world.movie(1)))
+    house.unwatch(2)
     done = shell("run --apply --json")
     assert {"Film 1", "Film 2"} <= set(titles(shell, "history"))
     assert done.pair["features"]["history"]["source"]["complete"] is False
@@ -220,8 +162,8 @@ def test_a_server_that_scans_takes_nothing_away(house: House) -> None:
 
 def test_an_item_that_goes_between_plan_and_write_is_named(house: House) -> None:
     shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in (1, 2)), feature="history")
-    gone = house.shelf.row(world.movie(1))
+    shell.put("backup", *watched(1, 2), feature="history")
+    gone = house.row(world.movie(1))
 
     def shift() -> None:
         if gone.id in house.server.world.titles:
@@ -230,13 +172,12 @@ def test_an_item_that_goes_between_plan_and_write_is_named(house: House) -> None
     house.server.shift = shift
     done = shell("run --apply --json")
     assert done.code == 3
-    outcomes = {one["title"]: one["outcome"] for one in done.pair["changes"]}
-    assert outcomes == {"Film 1": "not_found", "Film 2": "confirmed"}
+    assert outcomes(done.pair) == {"Film 1": "not_found", "Film 2": "confirmed"}
 
 
 def test_a_library_that_was_built_anew_is_found_again(house: House) -> None:
     house.fill()
-    shell = house.shell("two-way", ["history"], rules=RULES)
+    shell = house.shell("two-way", ["history"], rules=REMOVES)
     assert shell("run --apply").code == 0
     for one in list(house.server.world.titles.values()):
         house.server.world.renew(one)
@@ -251,7 +192,7 @@ def test_a_library_that_was_built_anew_is_found_again(house: House) -> None:
 
 def test_the_favourites_of_somebody_else_are_noticed(house: House) -> None:
     house.fill()
-    shell = house.shell(features=["watchlist"], rules=RULES)
+    shell = house.shell(features=["watchlist"], rules=REMOVES)
     assert shell("run --apply").code == 0
     house.server.world.add_user("Child")
     shell.file.write_text(shell.file.read_text().replace('user = "Owner"', 'user = "Child"'))
@@ -264,7 +205,7 @@ def test_the_favourites_of_somebody_else_are_noticed(house: House) -> None:
 def test_no_token_is_in_anything_that_is_kept_or_said(house: House) -> None:
     house.fill()
     shell = house.shell("two-way")
-    shell.put("backup", row(2, watched_at="2020-01-01T00:00:00Z"), feature="history")
+    shell.put("backup", *watched(2), feature="history")
     done = shell("-vv run --apply --json")
     assert done.code == 0
     assert "/Items" in done.err

@@ -13,7 +13,8 @@ from cwsync.model import Feature
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from support import world
-from support.mediapair import House, Media, counts, episodes, films, names, outcomes, services, writes
+from support.mediapair import House, Media, episodes, films, names, services, writes
+from support.told import counts, outcomes
 
 FEATURES = ("history", "progress", "watchlist")
 SHOW = {"Episode 1.1", "Episode 1.2", "Episode 1.3"}

@@ -9,7 +9,8 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.mediapair import House, counts, episodes, films, names, outcomes, reasons, services, writes
+from support.mediapair import House, episodes, films, names, services, writes
+from support.told import counts, outcomes, reasons
 
 SHOW = {"Episode 1.1", "Episode 1.2"}
 

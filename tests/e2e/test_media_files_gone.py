@@ -10,7 +10,8 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.mediapair import House, counts, episodes, films, names, services
+from support.mediapair import House, episodes, films, names, services
+from support.told import counts
 
 FEATURES = ("history", "watchlist", "progress")
 

@@ -11,11 +11,12 @@ from cwsync.model import Feature, Kind
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from simulators.mediabrowserworld import BOXSET, PLAYLIST, Title
-from support import world
-from support.mediahouse import House, counts, row, titles
+from support import rows, world
+from support.backup import REMOVES, titles
+from support.mediahouse import House, row
 from support.shell import Shell
+from support.told import counts
 
-RULES = "remove = true\nhold_removed = '0s'"
 ON = ["watchlist"]
 STILL = {"watchlist": (0, 0, 0)}
 
@@ -38,9 +39,9 @@ def emby(tmp_path: Path) -> Iterator[House]:
 
 def made(house: House, kind: str, *numbers: int) -> Title:
     """The list, with films in it."""
-    rows = [house.shelf.row(world.movie(n)) for n in numbers]
+    films = [house.row(world.movie(n)) for n in numbers]
     owner = house.user if kind == PLAYLIST else None
-    return house.server.world.add_list(kind, "To watch", *rows, owner=owner)
+    return house.server.world.add_list(kind, "To watch", *films, owner=owner)
 
 
 def held(box: Title) -> list[str]:
@@ -61,7 +62,7 @@ def test_a_playlist_and_a_tracker_two_way(jellyfin: House) -> None:
     box = made(jellyfin, PLAYLIST, 1, 2, 3)
     world_of.put_in(box, films.row(world.episode(1, 1, 1)))
     jellyfin.hold(Feature.WATCHLIST, 9)  # a favourite, and none of the watchlist
-    shell = jellyfin.shell("two-way", ON, chosen("playlist"), RULES)
+    shell = jellyfin.shell("two-way", ON, chosen("playlist"), REMOVES)
     shell.put("backup", *(row(n, listed_at=None) for n in (3, 4, 5)), feature="watchlist")
     dry = shell("plan --json")
     first = shell("run --apply --json")
@@ -86,10 +87,8 @@ def test_a_playlist_and_a_tracker_two_way(jellyfin: House) -> None:
 
 def test_a_show_is_no_title_for_a_playlist_and_is_left_where_it_is(jellyfin: House) -> None:
     box = made(jellyfin, PLAYLIST, 1)
-    shell = jellyfin.shell("two-way", ON, chosen("playlist"), RULES)
-    show = world.show(1)
-    ids = {one.service: one.value for one in show.ids}
-    shell.put("backup", {"type": "show", "title": show.title, "ids": ids, "listed_at": None}, feature="watchlist")
+    shell = jellyfin.shell("two-way", ON, chosen("playlist"), REMOVES)
+    shell.put("backup", rows.row(world.show(1), listed_at=None), feature="watchlist")
     for _ in range(2):
         done = shell("run --apply --json")
         assert done.code == 0, done.out
@@ -101,7 +100,7 @@ def test_a_show_is_no_title_for_a_playlist_and_is_left_where_it_is(jellyfin: Hou
 def test_another_list_is_united_and_removes_nothing(jellyfin: House) -> None:
     """What the favourites held was never removed from a playlist that never held it."""
     jellyfin.hold(Feature.WATCHLIST, 1, 2)
-    shell = jellyfin.shell("two-way", ON, "", RULES)
+    shell = jellyfin.shell("two-way", ON, "", REMOVES)
     assert shell("run --apply --json").code == 0
     assert titles(shell, "watchlist") == ["Film 1", "Film 2"]
     box = made(jellyfin, PLAYLIST, 2, 3)
@@ -117,7 +116,7 @@ def test_another_list_is_united_and_removes_nothing(jellyfin: House) -> None:
 
 def test_a_list_that_is_gone_ends_the_run_and_empties_nothing(jellyfin: House) -> None:
     box = made(jellyfin, PLAYLIST, 1, 2)
-    shell = jellyfin.shell("two-way", ON, chosen("playlist"), RULES)
+    shell = jellyfin.shell("two-way", ON, chosen("playlist"), REMOVES)
     assert shell("run --apply --json").code == 0
     jellyfin.server.world.remove(box)
     done = shell("run --apply --json")
@@ -129,15 +128,9 @@ def test_a_list_that_is_gone_ends_the_run_and_empties_nothing(jellyfin: House) -
 def test_a_tracker_to_a_collection_one_way(emby: House) -> None:
     box = made(emby, BOXSET, 8)
     emby.shelf.put(world.item(Kind.SHOW, 1))
-    shell = emby.shell("one-way", ON, chosen("collection"), RULES, back=True)
-    show = world.show(1)
-    ids = {one.service: one.value for one in show.ids}
-    shell.put(
-        "backup",
-        *(row(n, listed_at=None) for n in (1, 2, 3)),
-        {"type": "show", "title": show.title, "ids": ids, "listed_at": None},
-        feature="watchlist",
-    )
+    shell = emby.shell("one-way", ON, chosen("collection"), REMOVES, back=True)
+    wanted = [row(n, listed_at=None) for n in (1, 2, 3)]
+    shell.put("backup", *wanted, rows.row(world.show(1), listed_at=None), feature="watchlist")
     first = shell("run --apply --json")
     assert first.code == 0, first.out
     assert held(box) == ["Film 1", "Film 2", "Film 3", "Film 8", "Show 1"]

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cwsync.model import Entry, Feature, Kind
+from cwsync.model import Entry, Feature
 from simulators import plex_demo
 from simulators.plex import Plex
-from simulators.plexfill import Shelf
 from support import world
-from support.httpserver import drop_after, hold, html, status
+from support.backup import REMOVES, titles
+from support.httpserver import drop_after, html, status
+from support.mediahouse import ALL, NOTHING, watched
+from support.mediahouse import PlexHouse as House
+from support.mediaruns import changes_on_both_sides, dates, first_run, killed_between_two_writes, two_way
 from support.shell import Shell, data_of, finish, until
-
-PAIRS = """
-[accounts.home]
-provider = "plex"
-url = "{url}"
-plex_tv_url = "{plex_tv_url}"
-discover_url = "{discover_url}"
-metadata_url = "{metadata_url}"
-token = {{ env = "PLEX_TOKEN" }}
-staleness = "0s"
-{more}
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-
-[pairs.save]
-source = "home"
-target = "backup"
-mode = "{mode}"
-{features}
-"""
-ALL = ("history", "ratings", "progress", "watchlist")
-
-
-class House:
-    """A server with films and episodes, a shell beside it, and a pair that is called `save`."""
-
-    def __init__(self, plex: Plex, folder: Path) -> None:
-        self.plex = plex
-        self.user = plex.world.owner
-        self.shelf = Shelf(plex)
-        self.folder = folder
-        self.shelf.put(*(world.item(kind, n) for kind in (Kind.MOVIE, Kind.EPISODE) for n in range(1, 21)))
-
-    def shell(self, mode: str = "one-way", features: Sequence[str] = ALL, more: str = "", rules: str = "") -> Shell:
-        tables = "\n".join(f"[pairs.save.{name}]\n{rules}" for name in features)
-        made = Shell(self.folder, PAIRS.format(mode=mode, features=tables, more=more, **self.plex.options()))
-        made.environ["PLEX_TOKEN"] = self.user.token
-        return made
-
-    def hold(self, feature: Feature, *numbers: int, n: int = 0, kind: Kind = Kind.MOVIE) -> None:
-        entries = [Entry(world.item(kind, number), world.value(feature, n)) for number in numbers]
-        self.shelf.hold(self.user, entries)
-
-    def held(self, feature: Feature) -> dict[str, object]:
-        return self.shelf.states(feature, self.user)
+from support.told import counts
 
 
 @pytest.fixture
@@ -70,42 +27,13 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield House(plex, tmp_path)
 
 
-def fill(house: House) -> None:
-    house.hold(Feature.HISTORY, 1, 2, 3)
-    house.hold(Feature.HISTORY, 1, 2, kind=Kind.EPISODE)
-    house.hold(Feature.RATINGS, 1, 4)
-    house.hold(Feature.RATINGS, 1, kind=Kind.SHOW)
-    house.hold(Feature.PROGRESS, 7)
-    house.hold(Feature.WATCHLIST, 9, 10)
-
-
-def titles(shell: Shell, feature: str) -> list[str]:
-    return sorted(str(row["title"]) for row in shell.held("backup", feature))
-
-
-def counts(pair: Any) -> dict[str, tuple[int, int, int]]:
-    return {name: (one["add"], one["update"], one["remove"]) for name, one in pair["features"].items()}
-
-
-NOTHING = dict.fromkeys(ALL, (0, 0, 0))
-
-
 def test_first_run_then_nothing_then_changes(house: House) -> None:
-    fill(house)
-    shell = house.shell(rules="remove = true\nhold_removed = '0s'")
-    assert shell("run --apply --json").code == 0
-    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 2", "Film 3"]
-    assert titles(shell, "ratings") == ["Film 1", "Film 4", "Show 1"]
-    assert titles(shell, "progress") == ["Film 7"]
-    assert titles(shell, "watchlist") == ["Film 10", "Film 9"]
-    watched = {row["title"]: row["watched_at"] for row in shell.held("backup", "history")}
-    assert watched["Film 1"] == "2024-01-01T12:00:00Z"
+    shell = first_run(house)
     again = shell("run --apply --json")
     assert (again.code, counts(again.pair)) == (0, NOTHING)
-    owner = house.user
-    house.plex.world.unscrobble(owner, house.shelf.row(world.movie(2)))
-    house.plex.world.rate(owner, house.shelf.row(world.movie(4)), 3.5)
-    house.plex.world.play(owner, house.shelf.row(world.movie(5)))
+    house.unwatch(2)
+    house.rate(4, 3.5)
+    house.watch(5)
     third = shell("run --apply --json")
     assert third.code == 0, third.err
     assert counts(third.pair) == {**NOTHING, "history": (1, 0, 1), "ratings": (0, 1, 0)}
@@ -113,40 +41,18 @@ def test_first_run_then_nothing_then_changes(house: House) -> None:
 
 
 def test_two_way(house: House) -> None:
-    house.hold(Feature.HISTORY, 1)
-    house.hold(Feature.RATINGS, 1)
-    shell = house.shell("two-way")
-    shell.put("backup", row(2, watched_at="2020-01-01T00:00:00Z"), feature="history")
-    shell.put("backup", row(3, rating=9, rated_at=None), row(99, rating=1, rated_at=None), feature="ratings")
-    shell.put("backup", row(8, position_ms=1_200_000, duration_ms=6_000_000, updated_at=None), feature="progress")
-    shell.put("backup", row(9, listed_at=None), feature="watchlist")
-    done = shell("run --apply --json")
-    assert done.code == 3, done.out  # film 99 is in no library
-    assert house.held(Feature.HISTORY) == {"Film 1": 1, "Film 2": 1}
-    assert house.held(Feature.RATINGS) == {"Film 1": 2.0, "Film 3": 9.0}
-    assert house.held(Feature.PROGRESS) == {"Film 8": 1_200_000}
-    assert [house.plex.world.catalogue[name].title for name in house.user.watchlist] == ["Film 9"]
-    changes = {(one["title"], one["outcome"]) for one in done.pair["changes"] if one["side"] == "source"}
-    assert ("Film 99", "not_found") in changes
-    assert {outcome for title, outcome in changes if title != "Film 99"} == {"confirmed"}
-    house.plex.forget()
-    again = shell("run --apply --json")
-    assert sum(map(sum, counts(again.pair).values())) == 0
-    assert not [call for call in house.plex.pms.calls() if "/:/" in call]
+    shell = two_way(house)
     # Plex says that film 2 was watched just now; that date goes nowhere.
-    assert {one["title"]: one["watched_at"] for one in shell.held("backup", "history")} == {
-        "Film 1": "2024-01-01T12:00:00Z",
-        "Film 2": "2020-01-01T00:00:00Z",
-    }
+    assert dates(shell) == {"Film 1": "2024-01-01T12:00:00Z", "Film 2": "2020-01-01T00:00:00Z"}
 
 
 def test_what_plex_takes_off_its_watchlist_is_no_wish_of_a_user(house: House) -> None:
     house.hold(Feature.WATCHLIST, 9, 10)
-    shell = house.shell("two-way", ["history", "watchlist"], rules="remove = true\nhold_removed = '0s'")
+    shell = house.shell("two-way", ["history", "watchlist"], rules=REMOVES)
     text = shell.file.read_text().replace('staleness = "0s"', "")
     shell.file.write_text(text)
     assert shell("run --apply").code == 0
-    shell.put("backup", row(9, watched_at="2020-01-01T00:00:00Z"), feature="history")
+    shell.put("backup", *watched(9), feature="history")
     assert shell("run --apply").code == 0
     assert list(house.held(Feature.HISTORY)) == ["Film 9"]
     assert len(house.user.watchlist) == 1
@@ -154,24 +60,18 @@ def test_what_plex_takes_off_its_watchlist_is_no_wish_of_a_user(house: House) ->
     assert titles(shell, "watchlist") == ["Film 10", "Film 9"]
 
 
-def row(number: int, **more: object) -> dict[str, object]:
-    film = world.movie(number)
-    ids = {one.service: one.value for one in film.ids}
-    return {"type": "movie", "title": film.title, "year": film.year, "ids": ids, **more}
-
-
 def test_a_lost_answer_is_looked_up_and_never_sent_twice(house: House) -> None:
     shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in (1, 2, 3)), feature="history")
-    house.plex.pms.fault(drop_after(), path="scrobble", times=2)
+    shell.put("backup", *watched(1, 2, 3), feature="history")
+    house.server.fault(drop_after(), path="scrobble", times=2)
     done = shell("run --apply --json")
     assert done.code == 0, done.err
     assert house.held(Feature.HISTORY) == {"Film 1": 1, "Film 2": 1, "Film 3": 1}
-    assert len([call for call in house.plex.pms.calls() if "scrobble" in call]) == 3
+    assert len([call for call in house.server.calls() if "scrobble" in call]) == 3
 
 
 def test_a_revoked_token_asks_for_a_login(house: House) -> None:
-    fill(house)
+    house.fill()
     shell = house.shell()
     assert shell("run --apply").code == 0
     before = data_of(shell.folder / "backup")
@@ -184,27 +84,27 @@ def test_a_revoked_token_asks_for_a_login(house: House) -> None:
 
 
 def test_a_server_that_starts_is_waited_for(house: House) -> None:
-    fill(house)
+    house.fill()
     house.plex.maintenance = 1
     assert house.shell()("run --apply").code == 0
 
 
 @pytest.mark.parametrize("fault", [html(), status(503)], ids=["html", "503"])
 def test_a_server_that_does_not_answer_is_later(house: House, fault: Any) -> None:
-    fill(house)
+    house.fill()
     shell = house.shell(features=["history", "ratings"])
     assert shell("run --apply").code == 0
     kept = shell.path("backup", "history").read_bytes()
     # Only the list of watched films: a list that failed must not look like one that is empty.
-    house.plex.world.unscrobble(house.user, house.shelf.row(world.movie(1)))
-    house.plex.pms.fault(fault, path="/library/sections/1/all", times=None)
+    house.unwatch(1)
+    house.server.fault(fault, path="/library/sections/1/all", times=None)
     done = shell("run --apply --json")
     assert done.code == 75
     assert shell.path("backup", "history").read_bytes() == kept
 
 
 def test_a_library_that_is_not_there_is_named(house: House) -> None:
-    fill(house)
+    house.fill()
     done = house.shell(features=["history"], more='libraries = ["Filme"]')("run --json")
     assert done.code == 2
     assert "'Filme'" in done.out
@@ -212,7 +112,7 @@ def test_a_library_that_is_not_there_is_named(house: House) -> None:
 
 
 def test_one_library_alone(house: House) -> None:
-    fill(house)
+    house.fill()
     shell = house.shell(features=["history"], more='libraries = ["films"]')
     assert shell("run --apply").code == 0
     assert titles(shell, "history") == ["Film 1", "Film 2", "Film 3"]
@@ -220,7 +120,7 @@ def test_one_library_alone(house: House) -> None:
 
 def test_an_address_outside_needs_https(house: House) -> None:
     shell = house.shell(features=["history"])
-    text = shell.file.read_text().replace(house.plex.pms.url, "http://plex.example.org")
+    text = shell.file.read_text().replace(house.server.url, "http://plex.example.org")
     shell.file.write_text(text)
     done = shell("run --json")
     assert done.code == 2
@@ -228,7 +128,7 @@ def test_an_address_outside_needs_https(house: House) -> None:
 
 
 def test_no_token_is_in_anything_that_is_kept_or_said(house: House) -> None:
-    fill(house)
+    house.fill()
     shell = house.shell()
     done = shell("-vv run --apply --json")
     assert done.code == 0
@@ -263,7 +163,7 @@ def test_how_many_requests_a_large_library_takes(house: House) -> None:
 
 
 def test_how_many_requests_it_takes_to_find_nothing_new(house: House) -> None:
-    fill(house)
+    house.fill()
     shell = house.shell(features=["history", "ratings"])
     assert shell("run --apply").code == 0
     assert shell("run --apply").code == 0  # sees that both sides agree, and keeps the stamps
@@ -278,59 +178,30 @@ def test_how_many_requests_it_takes_to_find_nothing_new(house: House) -> None:
 
 
 def test_a_run_that_is_killed_between_two_writes_ends_where_an_uncut_one_does(house: House) -> None:
-    shell = house.shell("two-way", ["history"])
-    shell.put("backup", *(row(n, watched_at="2020-01-01T00:00:00Z") for n in range(1, 13)), feature="history")
-    reached, free = threading.Event(), threading.Event()
-    house.plex.pms.fault(hold(free, drop_after(), entered=reached), path="scrobble", nth=8)
-    with shell.start("run --apply") as process:
-        until(reached.is_set, "the eighth write")
-        process.kill()
-        finish(process)
-    free.set()
-    done = shell("run --apply --json")
-    # The batch that was cut is in doubt until it was looked at; nothing of it is ever sent again blindly.
-    again = done if done.code == 0 else shell("run --apply --json")
-    assert again.code == 0, again.out
-    held = house.held(Feature.HISTORY)
-    assert held == {f"Film {n}": 1 for n in range(1, 13)}
+    killed_between_two_writes(house, path="scrobble")
 
 
 def test_changes_on_both_sides(house: House) -> None:
-    fill(house)
-    shell = house.shell("two-way", ["history", "ratings"], rules="remove = true\nhold_removed = '0s'")
-    assert shell("run --apply").code == 0
-    house.plex.world.rate(house.user, house.shelf.row(world.movie(1)), 9)
-    house.plex.world.unscrobble(house.user, house.shelf.row(world.movie(3)))
-    shell.put("backup", *(one for one in shell.held("backup") if one["title"] != "Show 1"))
-    kept = [one for one in shell.held("backup", "history") if one["title"] != "Film 2"]
-    shell.put("backup", *kept, row(6, watched_at="2020-01-01T00:00:00Z"), feature="history")
-    done = shell("run --apply --json")
-    assert done.code == 0, done.out
-    assert house.held(Feature.HISTORY) == {"Film 1": 1, "Film 6": 1, "Episode 1.2": 1}
-    assert house.held(Feature.RATINGS) == {"Film 1": 9, "Film 4": 2.0}
-    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 6"]
-    assert shell.scores("backup")["tt0100001"] == 9
-    again = shell("run --json")
-    assert (again.code, sum(map(sum, counts(again.pair).values()))) == (0, 0)
+    changes_on_both_sides(house)
 
 
 def test_the_token_of_somebody_else_is_noticed(house: House) -> None:
-    fill(house)
-    shell = house.shell(features=["history"], rules="remove = true\nhold_removed = '0s'")
+    house.fill()
+    shell = house.shell(features=["history"], rules=REMOVES)
     assert shell("run --apply").code == 0
     other = house.plex.world.add_user("Child")
-    shell.environ["PLEX_TOKEN"] = other.server_token
+    shell.environ["MEDIA_TOKEN"] = other.server_token
     done = shell("run --apply --json")
     assert done.code == 4
     assert "account" in [guard["name"] for guard in done.pair["guards"]]
 
 
 def test_logging_in_and_out_with_the_real_command(house: House) -> None:
-    fill(house)
+    house.fill()
     shell = house.shell(features=["history"])
     lines = [line for line in shell.file.read_text().splitlines() if not line.startswith(("token", "url"))]
     shell.file.write_text("\n".join(lines))
-    del shell.environ["PLEX_TOKEN"]
+    del shell.environ["MEDIA_TOKEN"]
     assert shell("run --json").code == 6
     with shell.start("auth login home") as process:
         until(lambda: bool(house.plex.accounts.pins), "the PIN")

@@ -18,6 +18,7 @@ from support.httpserver import Reply, Server
 from support.mappings import release
 from support.mediapair import PlexSide
 from support.shell import Done, Shell
+from support.told import outcomes
 
 PAIRS = """
 {plex}
@@ -123,7 +124,7 @@ def test_a_film_that_is_no_anime_is_told_and_nothing_else_is_held_up(house: Hous
     house.update()
     done = house.shell("run --apply --json")
     assert done.code == 0, done.out
-    assert {one["title"]: one["outcome"] for one in done.pair["changes"]} == {"Film 1": "confirmed"}
+    assert outcomes(done.pair) == {"Film 1": "confirmed"}
     assert {one["title"]: one["reason"].partition(":")[0] for one in done.pair["skips"]} == {"Film 2": "unnamed"}
     assert house.progress == {600: 1}
     again = house.shell("run --apply --json")

@@ -9,64 +9,30 @@ import pytest
 
 from cwsync.model import Entry, Feature, Item
 from simulators.plex import Plex
-from simulators.plexfill import Shelf
-from simulators.plexworld import MOVIE, Title
+from simulators.plexworld import MOVIE
 from support import world
+from support.backup import REMOVES
+from support.mediahouse import PlexHouse, watched
 from support.shell import Shell
 
-PAIR = """
-[accounts.home]
-provider = "plex"
-url = "{url}"
-plex_tv_url = "{plex_tv_url}"
-token = {{ env = "PLEX_TOKEN" }}
-staleness = "0s"
-libraries = ["Films", "Shows", "Old films"]
-
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-
-[pairs.save]
-source = "home"
-target = "backup"
-mode = "{mode}"
-[pairs.save.guards]
-free_removes = 50
-[pairs.save.history]
-remove = true
-hold_removed = "0s"
-[pairs.save.ratings]
-remove = true
-hold_removed = "0s"
-[pairs.save.progress]
-remove = true
-hold_removed = "0s"
-"""
+LIBRARIES = 'libraries = ["Films", "Shows", "Old films"]'
 FEATURES = (Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS)
 FILM, OTHER, EPISODE = world.movie(1), world.movie(2), world.episode(1, 1, 1)
 
 
-class House:
-    """A server, a tracker, and a pair of them that removes what was removed."""
+class House(PlexHouse):
+    """A Plex with a library more, and a pair that removes what was removed."""
 
     def __init__(self, plex: Plex, folder: Path) -> None:
-        self.plex, self.folder, self.shelf = plex, folder, Shelf(plex)
-        self.owner = plex.world.owner
+        super().__init__(plex, folder)
         self.old = plex.world.add_section("Old films", MOVIE)
-        self.shelf.put(*(world.movie(n) for n in range(1, 21)), *(world.episode(1, 1, n) for n in range(1, 11)))
+        self.shelf.put(*(world.episode(1, 1, n) for n in range(1, 11)))
         for feature in FEATURES:
-            ours = (FILM, OTHER, EPISODE)
-            others = [world.movie(n) for n in range(5, 15)]
-            self.shelf.hold(self.owner, [Entry(item, world.value(feature)) for item in (*ours, *others)])
+            self.shelf.hold(self.user, [Entry(item, world.value(feature)) for item in (FILM, OTHER, EPISODE)])
+            self.hold(feature, *range(5, 15))
 
-    def shell(self, mode: str) -> Shell:
-        made = Shell(self.folder, PAIR.format(mode=mode, **self.plex.options()))
-        made.environ["PLEX_TOKEN"] = self.owner.token
-        return made
-
-    def row(self, item: Item) -> Title:
-        return self.shelf.row(item)
+    def save(self, mode: str) -> Shell:
+        return self.shell(mode, FEATURES, LIBRARIES, REMOVES, guards="free_removes = 50")
 
 
 @pytest.fixture
@@ -94,7 +60,7 @@ MODES = pytest.mark.parametrize("mode", ["one-way", "two-way"])
 
 @MODES
 def test_a_deleted_file_was_not_unwatched(house: House, mode: str) -> None:
-    shell = house.shell(mode)
+    shell = house.save(mode)
     run(shell)
     for item in (FILM, EPISODE):
         house.plex.world.remove(house.row(item))
@@ -106,7 +72,7 @@ def test_a_deleted_file_was_not_unwatched(house: House, mode: str) -> None:
 
 @MODES
 def test_a_file_that_was_replaced_under_another_key_was_not_unwatched(house: House, mode: str) -> None:
-    shell = house.shell(mode)
+    shell = house.save(mode)
     run(shell)
     old = house.row(FILM)
     house.plex.world.remove(old)
@@ -119,8 +85,8 @@ def test_a_file_that_was_replaced_under_another_key_was_not_unwatched(house: Hou
 @MODES
 def test_a_library_that_is_not_shared_any_more_was_not_unwatched(house: House, mode: str) -> None:
     film = house.plex.world.add(house.old, MOVIE, "Old", year=1950, guids=("imdb://tt0000950", "tmdb://950"))
-    house.plex.world.scrobble(house.owner, film)
-    shell = house.shell(mode)
+    house.plex.world.scrobble(house.user, film)
+    shell = house.save(mode)
     run(shell)
     held = [row["title"] for row in shell.held("backup", "history")]
     assert "Old" in held
@@ -133,11 +99,11 @@ def test_a_library_that_is_not_shared_any_more_was_not_unwatched(house: House, m
 
 @MODES
 def test_what_a_user_took_away_is_removed(house: House, mode: str) -> None:
-    shell = house.shell(mode)
+    shell = house.save(mode)
     run(shell)
     for item in (FILM, EPISODE):
-        house.plex.world.unscrobble(house.owner, house.row(item))
-        house.plex.world.rate(house.owner, house.row(item), -1)
+        house.plex.world.unscrobble(house.user, house.row(item))
+        house.plex.world.rate(house.user, house.row(item), -1)
     house.plex.world.remove(house.row(OTHER))
     assert set(run(shell).values()) == {2}
     assert (kept(shell, FILM), kept(shell, EPISODE), kept(shell, OTHER)) == ([], [], ALL)
@@ -145,26 +111,22 @@ def test_what_a_user_took_away_is_removed(house: House, mode: str) -> None:
 
 
 def test_what_we_marked_is_removed_when_it_is_unwatched(house: House) -> None:
-    shell = house.shell("two-way")
+    shell = house.save("two-way")
     run(shell)
     film = world.movie(4)
-    rows = [*shell.held("backup", "history"), {"type": "movie", **named(film), "watched_at": "2020-01-01T00:00:00Z"}]
+    rows = [*shell.held("backup", "history"), *watched(4)]
     shell.put("backup", *rows, feature="history")
     run(shell)
-    assert house.plex.world.state(house.owner, house.row(film)).views == 1
-    house.plex.world.unscrobble(house.owner, house.row(film))
+    assert house.plex.world.state(house.user, house.row(film)).views == 1
+    house.plex.world.unscrobble(house.user, house.row(film))
     assert run(shell)["history"] == 1
     assert kept(shell, film) == []
 
 
-def named(item: Item) -> dict[str, object]:
-    return {"title": item.title, "year": item.year, "ids": {one.service: one.value for one in item.ids}}
-
-
 def test_without_what_was_kept_nothing_is_removed(house: House) -> None:
-    shell = house.shell("one-way")
+    shell = house.save("one-way")
     run(shell)
-    house.plex.world.unscrobble(house.owner, house.row(FILM))
+    house.unwatch(1)
     (shell.state / "accounts" / "home-plex-rows.json").unlink()
     assert set(run(shell).values()) == {0}
     assert kept(shell, FILM) == ALL

@@ -10,7 +10,8 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.mediapair import House, films, names, outcomes, reasons, services
+from support.mediapair import House, films, names, services
+from support.told import outcomes, reasons
 
 FEATURES = ("history", "ratings", "progress")
 BARE = (3, 6, 9, 12)  # of the twelve that are watched at Plex

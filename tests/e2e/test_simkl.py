@@ -16,6 +16,7 @@ from simulators.simkl import OLD_CLIENT_ID
 from support.httpserver import Do, drop_before, html
 from support.shell import killed
 from support.simklhouse import House
+from support.told import outcomes
 from support.trackerhouse import at, episode, film, films, listed, played, rated, show
 
 
@@ -124,7 +125,7 @@ def test_unwatching_never_costs_a_rating(house: House) -> None:
     house.run()
     house.shell.put("home", *played([episode(1, 1)]), feature="history")
     pair = house.run(code=Exit.PARTIAL)
-    told = {one["title"]: one["outcome"] for one in pair["changes"]}
+    told = outcomes(pair)
     assert (told["Film 1"], told["Film 2"]) == ("rejected", "confirmed")
     assert {name for name, _ in house.plays} == {"Film 1", "Show 1 1"}
     assert house.ratings == {"Film 1": 8}

@@ -76,6 +76,8 @@ class Shelf:
 
     def states(self, feature: Feature, user: User) -> dict[str, object]:
         """What a user holds in a feature, by the names of titles: for comparing with plain eyes."""
+        if feature is Feature.WATCHLIST:  # also what no library has
+            return {self.plex.world.catalogue[name].title: True for name in user.watchlist}
         found: dict[str, object] = {}
         for row in self.plex.world.titles.values():
             state = self.plex.world.state(user, row)
