@@ -3,63 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from cwsync.model import AccountSpec
-from cwsync.provider import Choice, Services
+from cwsync.provider import Services
 from cwsync.providers._tmdbcalls import address_of, http_of
 from cwsync.providers.tmdb import Tmdb
-from cwsync.tokens import Refresher, Tokens, origin_of
+from cwsync.tokens import Tokens, origin_of
 from simulators import tmdb as simulated
-from support.logins import Keeper
+from support.logins import Keeper, Session
 from support.network import Time
 
 T = TypeVar("T")
-
-
-class Session(Keeper):
-    """A login that is never renewed."""
-
-    def due(self, tokens: Tokens, now: datetime) -> bool:
-        return False
-
-    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
-        raise AssertionError("a session is never renewed")
-
-
-@dataclass
-class Person:
-    """Somebody with a browser elsewhere, who does `then` after so many questions of ours. Waiting takes no time."""
-
-    then: Callable[[], None] = lambda: None
-    after: int = 2
-    at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    visited: list[tuple[str, str | None, int]] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        pass
-
-    def visit(self, url: str, code: str | None, minutes: int) -> None:
-        self.visited.append((url, code, minutes))
-
-    async def wait(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        self.at += timedelta(seconds=seconds)
-        if len(self.waited) == self.after:
-            self.then()
-
-    def now(self) -> datetime:
-        return self.at
-
-    def choose(self, option: str, question: str, choices: Sequence[Choice], *, preset: str | None = None) -> Choice:
-        raise AssertionError("nothing is to be chosen")
-
-    def ask_secret(self, question: str, *, option: str) -> str:
-        raise AssertionError("nothing is to be typed")
 
 
 def spec(service: simulated.Tmdb, **options: object) -> AccountSpec:

@@ -18,7 +18,7 @@ from cwsync.tokens import Refresher, Tokens
 class Keeper:
     """Keeps the tokens of one account for as long as a test lasts."""
 
-    tokens: Tokens | None
+    tokens: Tokens | None = None
     n_refreshed: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -41,6 +41,16 @@ class Keeper:
         assert self.tokens is not None
         with Locks(state, [f"account-{self.tokens.account}"], 0.0, RunInfo("test", datetime.now(UTC))) as locks:
             TokenStore(state).save(self.tokens, locks)
+
+
+class Session(Keeper):
+    """A login that is never renewed."""
+
+    def due(self, tokens: Tokens, now: datetime) -> bool:
+        return False
+
+    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
+        raise AssertionError("such a login is never renewed")
 
 
 @contextmanager

@@ -18,10 +18,11 @@ from cwsync.provider import Choice, Services, TokenKeeper
 from cwsync.providers._anilistcalls import address_of
 from cwsync.providers._anilistwire import Claims, decode_token
 from cwsync.providers.anilist import AniList as Provider
-from cwsync.tokens import Refresher, Tokens
+from cwsync.tokens import Tokens
 from simulators.anilist import AniList
 from simulators.anilist_account import spec, use
 from support.httpserver import Do, Reply, answer, html, status
+from support.logins import Session
 
 
 @pytest.fixture
@@ -59,19 +60,10 @@ class Person:
         return self.typed
 
 
-class Kept:
-    """A login that is kept."""
-
-    def __init__(self, tokens: Tokens | None) -> None:
-        self.tokens = tokens
-
-    def load(self) -> Tokens | None:
-        return self.tokens
+class Kept(Session):
+    """A login that nobody even asks about."""
 
     def due(self, tokens: Tokens, now: datetime) -> bool:
-        raise AssertionError("nothing can be renewed")
-
-    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
         raise AssertionError("nothing can be renewed")
 
 

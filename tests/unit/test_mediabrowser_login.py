@@ -15,31 +15,16 @@ from cwsync.errors import AuthError, ConfigError, CwsyncError, UnavailableError
 from cwsync.model import AccountSpec, Feature, SecretRef
 from cwsync.provider import Services
 from cwsync.redaction import redact_known
-from cwsync.tokens import Refresher, Tokens
+from cwsync.tokens import Tokens
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
 from support.httpserver import drop_after, html, status
+from support.logins import Session
 from support.mediahome import HastyEmby, HastyJellyfin
 from support.someone import Someone
 
 PASSWORD = "owner's password"  # noqa: S105
-
-
-class Kept:
-    """A login that is kept."""
-
-    def __init__(self, tokens: Tokens | None = None) -> None:
-        self.tokens = tokens
-
-    def load(self) -> Tokens | None:
-        return self.tokens
-
-    def due(self, tokens: Tokens, now: Any) -> bool:
-        return False
-
-    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
-        raise AssertionError("these tokens are not renewed")
 
 
 @pytest.fixture(params=[Jellyfin, Emby], ids=["jellyfin", "emby"])
@@ -63,8 +48,8 @@ def spec(server: MediaBrowser, **more: Any) -> AccountSpec:
     return AccountSpec("home", kind(server).dialect.name, {k: v for k, v in options.items() if v is not None})
 
 
-def login(server: MediaBrowser, person: Someone, kept: Kept | None = None, **more: Any) -> Tokens:
-    services = Services(tokens=kept or Kept())
+def login(server: MediaBrowser, person: Someone, kept: Session | None = None, **more: Any) -> Tokens:
+    services = Services(tokens=kept or Session())
     return asyncio.run(kind(server).login(spec(server, **more), services, person))
 
 
@@ -72,7 +57,7 @@ def opened(server: MediaBrowser, tokens: Tokens, **more: Any) -> str:
     """The account id that a run has with a login."""
 
     async def session() -> str:
-        made = kind(server)(spec(server, **more), Services(tokens=Kept(tokens)))
+        made = kind(server)(spec(server, **more), Services(tokens=Session(tokens)))
         async with made:
             await made.fetch(Feature.WATCHLIST)
             return made.account_id
@@ -81,7 +66,7 @@ def opened(server: MediaBrowser, tokens: Tokens, **more: Any) -> str:
 
 
 def logout(server: MediaBrowser, tokens: Tokens) -> bool:
-    return asyncio.run(kind(server).logout(spec(server), Services(tokens=Kept(tokens)), tokens))
+    return asyncio.run(kind(server).logout(spec(server), Services(tokens=Session(tokens)), tokens))
 
 
 def approving(server: MediaBrowser, name: str = "Owner", after: int = 2) -> Callable[[int], None]:
@@ -177,7 +162,7 @@ def test_a_user_without_a_password_is_not_asked_for_one(server: MediaBrowser) ->
 
 def test_a_login_again_keeps_the_device_and_ends_the_old_token(server: MediaBrowser) -> None:
     first = login(server, Someone(pin=PASSWORD), user="Owner")
-    second = login(server, Someone(pin=PASSWORD), Kept(first), user="Owner")
+    second = login(server, Someone(pin=PASSWORD), Session(first), user="Owner")
     assert first.chosen["client"] == second.chosen["client"]
     assert first.secrets["access"] not in server.doors.tokens
     with pytest.raises(AuthError):
@@ -244,7 +229,7 @@ def test_a_code_that_the_server_forgot(jellyfin: Jellyfin) -> None:
 
 
 def test_without_a_login(server: MediaBrowser) -> None:
-    made = kind(server)(spec(server), Services(tokens=Kept()))
+    made = kind(server)(spec(server), Services(tokens=Session()))
     with pytest.raises(AuthError, match="not logged in"):
         asyncio.run(made.open())
 

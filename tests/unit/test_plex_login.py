@@ -5,85 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
 from cwsync.model import AccountSpec, Feature
-from cwsync.provider import Choice, Services
+from cwsync.provider import Services
 from cwsync.providers.plex import Plex as Real
-from cwsync.tokens import Refresher, Tokens
+from cwsync.tokens import Tokens
 from simulators.plex import Plex
 from simulators.plexworld import User
 from support.httpserver import Reply as HttpReply
 from support.httpserver import Server, answer, hold, html, status
+from support.logins import Keeper
 from support.network import CERTIFICATE, fingerprint, tls
-
-
-class Someone:
-    """A person who does as a test says. Time passes only while they wait."""
-
-    def __init__(self, *picks: str, act: Callable[[int], None] = lambda _: None, pin: str = "") -> None:
-        self.picks = list(picks)
-        self.act = act
-        self.pin = pin
-        self.visits: list[tuple[str, str | None, int]] = []
-        self.asked: list[tuple[str, list[str]]] = []
-        self.waits = 0
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def say(self, text: str) -> None:
-        """Hear something."""
-
-    def visit(self, url: str, code: str | None, minutes: int) -> None:
-        """Be sent somewhere."""
-        self.visits.append((url, code, minutes))
-
-    async def wait(self, seconds: float) -> None:
-        """Let time pass, and do what there is to do."""
-        self.waits += 1
-        self.time += timedelta(seconds=seconds)
-        self.act(self.waits)
-
-    def now(self) -> datetime:
-        """What time it is."""
-        return self.time
-
-    def choose(self, option: str, question: str, choices: Sequence[Choice], *, preset: str | None = None) -> Choice:
-        """Take what the file says, the only one, or the next pick."""
-        self.asked.append((option, [one.title for one in choices]))
-        wanted = preset or (self.picks.pop(0) if len(choices) > 1 else choices[0].title)
-        found = [one for one in choices if wanted in (one.key, one.title)]
-        if not found:
-            raise ConfigError(f"{wanted!r} is none of them", where=f"accounts.home.{option}")
-        return found[0]
-
-    def ask_secret(self, question: str, *, option: str) -> str:
-        """Say the PIN."""
-        return self.pin
-
-
-class Kept:
-    """A login that is kept."""
-
-    def __init__(self, tokens: Tokens | None = None) -> None:
-        self.tokens = tokens
-
-    def load(self) -> Tokens | None:
-        """The login."""
-        return self.tokens
-
-    def due(self, tokens: Tokens, now: datetime) -> bool:
-        """Plex's tokens do not expire."""
-        return tokens.expired(now)
-
-    async def refresh(self, seen: Tokens, call: Refresher) -> Tokens:
-        """Not needed."""
-        return await call(seen)
+from support.someone import Someone
 
 
 @pytest.fixture
@@ -96,8 +36,8 @@ def spec(plex: Plex, **more: object) -> AccountSpec:
     return AccountSpec("home", "plex", plex.options(**{"url": None, **more}))
 
 
-def login(plex: Plex, person: Someone, kept: Kept | None = None, **more: object) -> Tokens:
-    return asyncio.run(Real.login(spec(plex, **more), Services(tokens=kept or Kept()), person))
+def login(plex: Plex, person: Someone, kept: Keeper | None = None, **more: object) -> Tokens:
+    return asyncio.run(Real.login(spec(plex, **more), Services(tokens=kept or Keeper()), person))
 
 
 def approving(plex: Plex, user: User | None = None, after: int = 3) -> Callable[[int], None]:
@@ -112,7 +52,7 @@ def opened(plex: Plex, tokens: Tokens, **more: object) -> tuple[str, list[str]]:
     """The account id, and what was asked."""
 
     async def session() -> str:
-        provider = Real(spec(plex, **more), Services(tokens=Kept(tokens)))
+        provider = Real(spec(plex, **more), Services(tokens=Keeper(tokens)))
         try:
             await provider.open()
             await provider.fetch(Feature.HISTORY)
@@ -231,7 +171,7 @@ def test_a_code_that_is_gone(plex: Plex) -> None:
 
 def test_the_client_is_the_same_at_the_next_login(plex: Plex) -> None:
     first = login(plex, Someone(act=approving(plex)))
-    second = login(plex, Someone(act=approving(plex)), Kept(first))
+    second = login(plex, Someone(act=approving(plex)), Keeper(first))
     assert first.chosen["client"] == second.chosen["client"]
     assert login(plex, Someone(act=approving(plex))).chosen["client"] != first.chosen["client"]
 
@@ -324,7 +264,7 @@ def test_the_login_waits_as_long_for_the_server_as_the_file_says(plex: Plex) -> 
     account = replace(spec(plex, url=plex.pms.url), timeout=timedelta(seconds=0.05))
     began = time.monotonic()
     with pytest.raises(UnavailableError):
-        asyncio.run(Real.login(account, Services(tokens=Kept()), Someone(act=approving(plex))))
+        asyncio.run(Real.login(account, Services(tokens=Keeper()), Someone(act=approving(plex))))
     late.set()
     assert time.monotonic() - began < 10  # and not the thirty seconds of the usual
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +12,12 @@ import pytest
 
 from cwsync.errors import AuthError, ConfigError, CwsyncError, UnavailableError
 from cwsync.model import Feature
-from cwsync.provider import Choice, Services, login_of
+from cwsync.provider import Services, login_of
 from cwsync.providers.simkl import Simkl as Provider
 from cwsync.tokens import Tokens
 from simulators.simkl import OLD_CLIENT_ID, Simkl
 from simulators.simkl_account import spec, use
+from support import someone
 from support.httpserver import Do, Reply, answer, drop_before, html, status
 from support.logins import Keeper
 
@@ -28,35 +29,10 @@ def service() -> Iterator[Simkl]:
 
 
 @dataclass
-class Person:
-    """Somebody with a browser elsewhere, who does `then` after so many questions of ours. Waiting takes no time."""
+class Person(someone.Person):
+    """Comes now: a code of SIMKL ends at a time of the day."""
 
-    then: Callable[[], None] = lambda: None
-    after: int = 2
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    visited: list[tuple[str, str | None, int]] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        pass
-
-    def visit(self, url: str, code: str | None, minutes: int) -> None:
-        self.visited.append((url, code, minutes))
-
-    async def wait(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        self.at += timedelta(seconds=seconds)
-        if len(self.waited) == self.after:
-            self.then()
-
-    def now(self) -> datetime:
-        return self.at
-
-    def choose(self, option: str, question: str, choices: Sequence[Choice], *, preset: str | None = None) -> Choice:
-        raise AssertionError("nothing is to be chosen")
-
-    def ask_secret(self, question: str, *, option: str) -> str:
-        raise AssertionError("nothing is to be typed")
 
 
 def login(service: Simkl, person: Person, **options: object) -> Tokens:

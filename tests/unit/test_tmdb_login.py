@@ -14,9 +14,11 @@ from cwsync.providers import _tmdbcalls
 from cwsync.providers.tmdb import Tmdb as Provider
 from cwsync.tokens import Tokens
 from simulators.tmdb import TOKEN, Tmdb
-from simulators.tmdb_account import Person, Session, logged_in, services, spec
+from simulators.tmdb_account import logged_in, services, spec
 from support.httpserver import Do, Reply, answer, drop_after, drop_before, html, instead, status
+from support.logins import Session
 from support.network import Time
+from support.someone import Person
 
 
 @pytest.fixture

@@ -24,9 +24,10 @@ from cwsync.providers._tmdbwire import (
 )
 from cwsync.providers.tmdb import Tmdb as Provider
 from simulators.tmdb import API_KEY, TOKEN, Tmdb
-from simulators.tmdb_account import Session, logged_in, spec, use
+from simulators.tmdb_account import logged_in, spec, use
 from support import world
 from support.httpserver import Do, Reply, Request, answer, cut_json, drop_before, html, status
+from support.logins import Session
 from support.network import Time
 
 

@@ -13,9 +13,11 @@ from cwsync.provider import Services
 from cwsync.providers._tmdbids import IdLookup
 from cwsync.providers.tmdb import Tmdb as Provider
 from simulators.tmdb import TOKEN, Tmdb
-from simulators.tmdb_account import Person, Session, logged_in, services, spec, use
+from simulators.tmdb_account import logged_in, services, spec, use
 from simulators.tmdb_spec import described, mismatch
 from support import world
+from support.logins import Session
+from support.someone import Person
 
 # The user who is logged in, without a number: an older form than the described one, and answered like it.
 ALIKE = {"/3/account": "/3/account/0"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from cwsync.engine.services import KeptTokens
 from cwsync.errors import AuthError, ConfigError, CwsyncError, UnavailableError
 from cwsync.model import AccountSpec, Feature
-from cwsync.provider import Choice, Services
+from cwsync.provider import Services
 from cwsync.providers.trakt import Trakt as Provider
 from cwsync.state import Locks, RunInfo, TokenStore
 from cwsync.tokens import Tokens
@@ -22,44 +22,13 @@ from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in, services, spec, use
 from support.httpserver import Do, drop_after, drop_before, html, status
 from support.logins import Keeper
+from support.someone import Person
 
 
 @pytest.fixture
 def service() -> Iterator[Trakt]:
     with Trakt() as made:
         yield made
-
-
-@dataclass
-class Person:
-    """Somebody with a browser elsewhere, who does `then` after so many questions of ours. Waiting takes no time."""
-
-    then: Callable[[], None] = lambda: None
-    after: int = 2
-    at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    visited: list[tuple[str, str | None, int]] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        pass
-
-    def visit(self, url: str, code: str | None, minutes: int) -> None:
-        self.visited.append((url, code, minutes))
-
-    async def wait(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        self.at += timedelta(seconds=seconds)
-        if len(self.waited) == self.after:
-            self.then()
-
-    def now(self) -> datetime:
-        return self.at
-
-    def choose(self, option: str, question: str, choices: Sequence[Choice], *, preset: str | None = None) -> Choice:
-        raise AssertionError("nothing is to be chosen")
-
-    def ask_secret(self, question: str, *, option: str) -> str:
-        raise AssertionError("nothing is to be typed")
 
 
 def login(service: Trakt, person: Person, **secrets: Any) -> Tokens:
