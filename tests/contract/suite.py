@@ -37,6 +37,7 @@ from cwsync.model import (
 )
 from cwsync.provider import Provider
 from support import world
+from support.session import use
 
 _T = TypeVar("_T")
 GONE = {Outcome.ALREADY, Outcome.NOT_FOUND}
@@ -105,16 +106,7 @@ class ProviderContract(ABC):
 
     def with_open(self, account: Account, feature: Feature, step: Callable[[Provider], Awaitable[_T]]) -> _T:
         """Do one thing with a provider of its own: what it wrote is then seen by another."""
-
-        async def session() -> _T:
-            provider = account.connect(feature)
-            try:
-                await provider.open()
-                return await step(provider)
-            finally:
-                await provider.aclose()
-
-        return asyncio.run(session())
+        return use(account.connect(feature), step)
 
     def read(self, account: Account, feature: Feature) -> Snapshot:
         account.settle()

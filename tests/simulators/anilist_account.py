@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from cwsync.provider import Services
 from cwsync.providers._anilistcalls import Pace
 from cwsync.providers.anilist import AniList
 from simulators import anilist as simulated
+from support import session
 from support.network import Time
 
 T = TypeVar("T")
@@ -70,19 +70,11 @@ def use(
     time = time or Time()
     given = service.login() if token is None else token
 
-    async def session() -> T:
-        lent = Services(secret={"access_token": given}.get, memory_dir=memory, memory_seen=memory)
-        provider = AniList(spec(service, **options), lent)
-        calls = provider._calls
-        calls._clock, calls._sleep, calls.pace = time.clock, time.sleep, Pace(clock=time.clock, sleep=time.sleep)
-        try:
-            if opened:
-                await provider.open()
-            return await step(provider)
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(session())
+    lent = Services(secret={"access_token": given}.get, memory_dir=memory, memory_seen=memory)
+    provider = AniList(spec(service, **options), lent)
+    calls = provider._calls
+    calls._clock, calls._sleep, calls.pace = time.clock, time.sleep, Pace(clock=time.clock, sleep=time.sleep)
+    return session.use(provider, step, opened=opened)
 
 
 def read(service: simulated.AniList, feature: Feature, **more: object) -> Snapshot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from cwsync.providers._simklcalls import Calls
 from cwsync.providers.simkl import Simkl
 from cwsync.tokens import Tokens, origin_of
 from simulators import simkl as simulated
+from support import session
 from support.logins import Keeper
 from support.network import Time
 
@@ -73,14 +73,4 @@ def connected(
 
 def use(service: simulated.Simkl, step: Callable[[Simkl], Awaitable[T]], *, opened: bool = True, **more: Any) -> T:
     """Do something with a provider that is open (or not yet)."""
-
-    async def session() -> T:
-        provider = connected(service, **more)
-        try:
-            if opened:
-                await provider.open()
-            return await step(provider)
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(session())
+    return session.use(connected(service, **more), step, opened=opened)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from cwsync.providers._tmdbcalls import address_of, http_of
 from cwsync.providers.tmdb import Tmdb
 from cwsync.tokens import Tokens, origin_of
 from simulators import tmdb as simulated
+from support import session
 from support.logins import Keeper, Session
 from support.network import Time
 
@@ -51,16 +51,8 @@ def use(
     """Do something with a provider that is open (or not yet). Nothing waits in earnest."""
     time = time or Time()
 
-    async def session() -> T:
-        account, lent = spec(service, **options), services(keeper or logged_in(service), **(secrets or {}))
-        provider = Tmdb(account, lent)
-        calls = provider._calls
-        calls._http = http_of(address_of(account), lent, calls._secrets, clock=time.clock, sleep=time.sleep)
-        try:
-            if opened:
-                await provider.open()
-            return await step(provider)
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(session())
+    account, lent = spec(service, **options), services(keeper or logged_in(service), **(secrets or {}))
+    provider = Tmdb(account, lent)
+    calls = provider._calls
+    calls._http = http_of(address_of(account), lent, calls._secrets, clock=time.clock, sleep=time.sleep)
+    return session.use(provider, step, opened=opened)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from cwsync.providers._traktcalls import address_of, http_of
 from cwsync.providers.trakt import Trakt
 from cwsync.tokens import Tokens, origin_of
 from simulators import trakt as simulated
+from support import session
 from support.logins import Keeper
 from support.network import Time
 
@@ -57,15 +57,7 @@ def use(
     """Do something with a provider that is open (or not yet). Nothing waits in earnest."""
     time = time or Time()
 
-    async def session() -> T:
-        account, lent = spec(service, **options), services(keeper or logged_in(service), cache=cache, keeps=keeps)
-        provider = Trakt(account, lent)
-        provider._calls._http = http_of(address_of(account), lent, clock=time.clock, sleep=time.sleep)
-        try:
-            if opened:
-                await provider.open()
-            return await step(provider)
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(session())
+    account, lent = spec(service, **options), services(keeper or logged_in(service), cache=cache, keeps=keeps)
+    provider = Trakt(account, lent)
+    provider._calls._http = http_of(address_of(account), lent, clock=time.clock, sleep=time.sleep)
+    return session.use(provider, step, opened=opened)

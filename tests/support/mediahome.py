@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from cwsync.model import AccountSpec, Change, Feature, Receipt, SecretRef, Snapshot
 from cwsync.provider import Services
@@ -13,8 +13,7 @@ from cwsync.providers.emby import Emby
 from cwsync.providers.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
 from simulators.mediabrowserworld import User
-
-T = TypeVar("T")
+from support.session import use
 
 
 class HastyJellyfin(Jellyfin):
@@ -41,16 +40,6 @@ def provider(server: MediaBrowser, user: User | str | None = "Owner", token: str
     told = {option: value for option, value in options.items() if value is not None}
     account = AccountSpec("home", made.dialect.name, told, {"token": SecretRef("env", "T")})
     return made(account, Services(secret=lambda _: token or server.key))
-
-
-def use(made: Real, step: Callable[[Real], Awaitable[T]]) -> T:
-    """Do something with an open provider."""
-
-    async def session() -> T:
-        async with made:
-            return await step(made)
-
-    return asyncio.run(session())
 
 
 def read(server: MediaBrowser, feature: Feature, user: User | str | None = "Owner", **more: Any) -> Snapshot:

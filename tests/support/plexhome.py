@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from cwsync.model import AccountSpec, Feature, SecretRef, Snapshot
 from cwsync.provider import Services
 from cwsync.providers.plex import Plex as Real
 from simulators.plex import Plex
 from simulators.plexworld import User
-
-T = TypeVar("T")
+from support.session import use
 
 
 class Hasty(Real):
@@ -27,16 +24,6 @@ def provider(plex: Plex, user: User | None = None, cache: Path | None = None, **
     token = (user or plex.world.owner).server_token
     account = AccountSpec("home", "plex", plex.options(**more), {"token": SecretRef("env", "T")})
     return Hasty(account, Services(cache, secret=lambda _: token))
-
-
-def use(made: Real, step: Callable[[Real], Awaitable[T]]) -> T:
-    """Do something with an open provider."""
-
-    async def session() -> T:
-        async with made:
-            return await step(made)
-
-    return asyncio.run(session())
 
 
 def read(plex: Plex, feature: Feature, user: User | None = None, cache: Path | None = None, **more: Any) -> Snapshot:

@@ -23,6 +23,7 @@ from cwsync.model import (
     Snapshot,
 )
 from cwsync.provider import capabilities_for
+from cwsync.providers._mediabrowser import MediaBrowser as Real
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
@@ -32,7 +33,8 @@ from simulators.mediabrowserfill import Shelf
 from simulators.mediabrowserworld import BOXSET, PLAYLIST, Title
 from support import world
 from support.httpserver import Reply, drop_after, drop_before
-from support.mediahome import provider, use
+from support.mediahome import provider
+from support.session import use
 
 WATCHLIST = Feature.WATCHLIST
 FILM, OTHER, SHOW = world.movie(1), world.movie(2), world.show(1)
@@ -68,7 +70,7 @@ class House:
         """The names of what is in the list, in its order."""
         return [row.name for _, row in self.list.entries]
 
-    def provider(self, **more: Any) -> Any:
+    def provider(self, **more: Any) -> Real:
         """An account whose watchlist it is."""
         options = {"watchlist": self.kind, "watchlist_name": NAME, **more}
         return provider(self.server, token=self.token, **options)

@@ -22,6 +22,7 @@ from simulators.mediabrowser import MediaBrowser
 from support.httpserver import drop_after, html, status
 from support.logins import Session
 from support.mediahome import HastyEmby, HastyJellyfin
+from support.session import use
 from support.someone import Someone
 
 PASSWORD = "owner's password"  # noqa: S105
@@ -56,13 +57,11 @@ def login(server: MediaBrowser, person: Someone, kept: Session | None = None, **
 def opened(server: MediaBrowser, tokens: Tokens, **more: Any) -> str:
     """The account id that a run has with a login."""
 
-    async def session() -> str:
-        made = kind(server)(spec(server, **more), Services(tokens=Session(tokens)))
-        async with made:
-            await made.fetch(Feature.WATCHLIST)
-            return made.account_id
+    async def step(made: HastyJellyfin | HastyEmby) -> str:
+        await made.fetch(Feature.WATCHLIST)
+        return made.account_id
 
-    return asyncio.run(session())
+    return use(kind(server)(spec(server, **more), Services(tokens=Session(tokens))), step)
 
 
 def logout(server: MediaBrowser, tokens: Tokens) -> bool:

@@ -19,7 +19,8 @@ from simulators.mediabrowserfill import Shelf
 from simulators.mediabrowserworld import BOXSET, SERIES
 from support import world
 from support.httpserver import Do, cut_json, html, status
-from support.mediahome import provider, read, use
+from support.mediahome import provider, read
+from support.session import use
 
 BOTH = [Jellyfin, Emby]
 HISTORY = Feature.HISTORY

@@ -13,7 +13,8 @@ from simulators.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
 from simulators.mediabrowserfill import Shelf
 from support import world
-from support.mediahome import provider, read, use
+from support.mediahome import provider, read
+from support.session import use
 
 HISTORY = Feature.HISTORY
 

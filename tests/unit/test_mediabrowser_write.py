@@ -21,7 +21,8 @@ from simulators.mediabrowserfill import Shelf
 from simulators.mediabrowserworld import State, dated
 from support import world
 from support.httpserver import Reply, drop_after, drop_before, hold, html, instead, status
-from support.mediahome import provider, read, use, write
+from support.mediahome import provider, read, write
+from support.session import use
 
 HISTORY, RATINGS, PROGRESS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS, Feature.WATCHLIST
 FILM = world.movie(1)

@@ -23,6 +23,7 @@ from support.httpserver import Reply as HttpReply
 from support.httpserver import Server, answer, hold, html, status
 from support.logins import Keeper
 from support.network import CERTIFICATE, fingerprint, tls
+from support.session import use
 from support.someone import Someone
 
 
@@ -51,17 +52,12 @@ def approving(plex: Plex, user: User | None = None, after: int = 3) -> Callable[
 def opened(plex: Plex, tokens: Tokens, **more: object) -> tuple[str, list[str]]:
     """The account id, and what was asked."""
 
-    async def session() -> str:
-        provider = Real(spec(plex, **more), Services(tokens=Keeper(tokens)))
-        try:
-            await provider.open()
-            await provider.fetch(Feature.HISTORY)
-            return provider.account_id
-        finally:
-            await provider.aclose()
+    async def step(provider: Real) -> str:
+        await provider.fetch(Feature.HISTORY)
+        return provider.account_id
 
     plex.forget()
-    name = asyncio.run(session())
+    name = use(Real(spec(plex, **more), Services(tokens=Keeper(tokens))), step)
     return name, [call for server in plex.servers for call in server.calls()]
 
 

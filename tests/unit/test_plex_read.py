@@ -19,7 +19,8 @@ from simulators.plexworld import EPISODE, MOVIE, SEASON, SHOW, User
 from support import world
 from support.httpserver import cut_json, drop_before, html, redirect, status, truncated
 from support.network import CERTIFICATE, fingerprint, tls
-from support.plexhome import provider, read, use
+from support.plexhome import provider, read
+from support.session import use
 
 H, R, P, W = Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS, Feature.WATCHLIST
 

@@ -19,7 +19,8 @@ from simulators.plexfill import Shelf
 from simulators.plexworld import MOVIE, Title
 from support import world
 from support.httpserver import Handler, Reply, Request, drop_after, status
-from support.plexhome import Hasty, use
+from support.plexhome import Hasty
+from support.session import use
 
 H, R, P = Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS
 DAY_S = 86400

@@ -13,7 +13,8 @@ from cwsync.model import Entry, Feature, Kind
 from simulators.plex import Plex
 from simulators.plexfill import Shelf
 from support import world
-from support.plexhome import provider, use
+from support.plexhome import provider
+from support.session import use
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "plex" / "spec" / "official-pms-openapi-1.2.0.json"
 # Fields of media queries are described in words; these are about the answer, or of every request.

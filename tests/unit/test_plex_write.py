@@ -14,7 +14,8 @@ from simulators.plexfill import Shelf
 from simulators.plexworld import EPISODE, MOVIE, SEASON, SHOW, State, Title
 from support import world
 from support.httpserver import drop_after, drop_before, html, instead, status
-from support.plexhome import provider, use
+from support.plexhome import provider
+from support.session import use
 
 H, R, P, W = Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS, Feature.WATCHLIST
 WATCHED = Play(None)
