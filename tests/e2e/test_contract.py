@@ -8,23 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell, data_of, film, films
+from support.shell import TWO_TRACKERS, Shell, data_of, film, films
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.watchlist]
-[pairs.both.ratings]
-remove = true
-"""
+PAIRS = TWO_TRACKERS + "[pairs.both.watchlist]\n"
 
 
 @pytest.fixture

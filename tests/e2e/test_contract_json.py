@@ -9,15 +9,9 @@ from typing import Any
 
 import pytest
 
-from support.shell import Done, Shell, film, films
+from support.shell import TRACKERS, Done, Shell, film, films
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
+PAIRS = f"""{TRACKERS}
 [accounts.wide]
 provider = "tracker"
 path = "wide"

@@ -13,23 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell, film, films, finish, tree, until
+from support.shell import TWO_TRACKERS, Shell, film, films, finish, tree, until
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-[pairs.both]
-source = "home"
-target = "backup"
-mode = "two-way"
-[pairs.both.history]
-[pairs.both.ratings]
-remove = true
-"""
+PAIRS = TWO_TRACKERS + "[pairs.both.history]\n"
 
 
 @pytest.fixture

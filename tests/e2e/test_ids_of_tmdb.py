@@ -11,15 +11,9 @@ import pytest
 from simulators.tmdb import TOKEN, Tmdb
 from support import world
 from support.rows import row
-from support.shell import Shell
+from support.shell import TRACKERS, Shell
 
 PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
 [accounts.tmdb]
 api_url = "{url}"
 token = {{ env = "TMDB_TOKEN" }}
@@ -37,7 +31,7 @@ class House:
 
     def __init__(self, folder: Path, service: Tmdb) -> None:
         self.service = service
-        self.shell = Shell(folder, PAIRS.format(url=service.url))
+        self.shell = Shell(folder, TRACKERS + PAIRS.format(url=service.url))
         self.shell.environ["TMDB_TOKEN"] = TOKEN
         for n in range(1, 6):
             service.titles.add(world.movie(n))

@@ -33,14 +33,17 @@ import pytest
 from support.httpserver import Handler, Request, Server, hold
 from support.warm import TIMEOUT_S, Streams, program, shared
 
-# Two folders in step, ratings only: the pair of every test that is about something else.
-TWO_TRACKERS: Final = """\
+# Two folders.
+TRACKERS: Final = """\
 [accounts.home]
 provider = "tracker"
 path = "home"
 [accounts.backup]
 provider = "tracker"
 path = "backup"
+"""
+# Two folders in step, ratings only: the pair of every test that is about something else.
+TWO_TRACKERS: Final = f"""{TRACKERS}\
 [pairs.both]
 source = "home"
 target = "backup"

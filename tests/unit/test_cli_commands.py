@@ -11,17 +11,9 @@ from pathlib import Path
 import pytest
 
 import cwsync
-from support.shell import Done, Shell
+from support.shell import TRACKERS, Done, Shell
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-
-[accounts.backup]
-provider = "tracker"
-path = "backup"
-
+PAIRS = f"""{TRACKERS}
 [pairs.home-backup]
 source = "home"
 target = "backup"

@@ -8,15 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import Shell
+from support.shell import TRACKERS, Shell
 
-PAIRS = """
-[accounts.home]
-provider = "tracker"
-path = "home"
-[accounts.backup]
-provider = "tracker"
-path = "backup"
+PAIRS = f"""{TRACKERS}
 [pairs.home-backup]
 source = "home"
 target = "backup"
