@@ -7,11 +7,8 @@ the next run ends where it would have.
 
 from __future__ import annotations
 
-import gzip
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +19,10 @@ from support import world
 from support.engine import some
 from support.httpserver import Do, Handler, Reply, Request, cut_json, html, redirect, status, truncated
 from support.mediapair import House, episodes, films, names, services, writes
+from support.mishaps import Bad, a_day_off, bomb, in_file, is_said
 
-DAY_S = 86_400
 USER = 'user = "Owner"\n'
 Step = Callable[[House], object]
-
-
-def nothing(_house: House) -> None:
-    """What needs no mending: faults end by themselves."""
-
-
-@dataclass(frozen=True)
-class Bad:
-    """What goes wrong, the exit code and words that tell of it, and how it becomes right again."""
-
-    name: str
-    breaks: Step
-    code: int
-    words: tuple[str, ...]
-    mends: Step = nothing
 
 
 def jellyfin(do: Do, path: str = "/items") -> Step:
@@ -61,17 +43,6 @@ def attribute(side: str, name: str, value: Callable[[Any], Any]) -> Step:
     return change
 
 
-def in_file(old: Callable[[House], str], new: Callable[[House], str]) -> Step:
-    """Another text in ``pairs.toml``."""
-
-    def edit(house: House) -> None:
-        text = house.shell.file.read_text()
-        assert old(house) in text
-        house.shell.file.write_text(text.replace(old(house), new(house), 1))
-
-    return edit
-
-
 def texts(old: str | Callable[[House], str], new: str | Callable[[House], str]) -> tuple[Step, Step]:
     """The same, there and back."""
     one, other = (text if callable(text) else _always(text) for text in (old, new))
@@ -88,25 +59,6 @@ def _address(house: House) -> str:
 
 def _instead(change: Callable[[str], str]) -> tuple[Step, Step]:
     return texts(_address, lambda house: change(_address(house)))
-
-
-def bomb() -> Do:
-    """A small answer that unpacks to more than any list."""
-    packed = gzip.compress(bytes(200 * 1024 * 1024), 9)
-    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    return lambda _request, _handler: Reply(packed, 200, headers)
-
-
-def with_head(name: str, text: str, code: int | None = None) -> Do:
-    def do(request: Request, handler: Handler) -> Reply:
-        reply = handler(request)
-        return replace(reply, status=code or reply.status, headers={**reply.headers, name: text})
-
-    return do
-
-
-def a_day_off() -> Do:
-    return with_head("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + DAY_S)))
 
 
 def of_another_type(_request: Request, _handler: Handler) -> Reply:
@@ -180,7 +132,7 @@ HTTPS = _instead(lambda address: address.replace("http:", "https:"))
 OTHER = texts(_address, lambda house: f'url = "{house.target.server.url}"')
 PUBLIC = _instead(lambda _: 'url = "http://media.example.org"')
 VERSION = "version"
-TABLE = (
+TABLE: tuple[Bad[House], ...] = (
     Bad("a key without a user", NO_USER[0], 2, ("accounts.jellyfin.user", "needs `user` beside a key"), NO_USER[1]),
     Bad("a user who was deleted", user_is_gone("source")[0], 2, ("no user 'Owner'",), user_is_gone("source")[1]),
     Bad("an Emby without the user", user_is_gone("target")[0], 2, ("emby", "Owner"), user_is_gone("target")[1]),
@@ -266,15 +218,9 @@ def ends_well(house: House) -> None:
 
 
 @pytest.mark.parametrize("bad", some(TABLE, 4), ids=lambda bad: bad.name)
-def test_what_goes_wrong_is_said_and_nothing_is_lost(house: House, bad: Bad) -> None:
+def test_what_goes_wrong_is_said_and_nothing_is_lost(house: House, bad: Bad[House]) -> None:
     before = house.seen(), house.held(Feature.WATCHLIST)
-    bad.breaks(house)
-    done = house.shell("run both --apply")
-    said = done.out + done.err
-    assert done.code == bad.code, said
-    house.secret_free(done)
-    assert not [word for word in bad.words if word not in said], said
-    assert "hint: " in said, said
+    is_said(house, bad)
     assert writes(house.calls()) == []
     assert (house.seen(), house.held(Feature.WATCHLIST)) == before
     for side in house.sides:

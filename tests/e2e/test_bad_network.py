@@ -7,10 +7,8 @@ the next run ends where it would have.
 
 from __future__ import annotations
 
-import gzip
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,21 +18,11 @@ from simulators.both import Both
 from support import world
 from support.engine import some
 from support.httpserver import Do, Handler, Reply, Request, cut_json, html, redirect, status, truncated
-from support.plextrakt import House, fill, films, names
+from support.mediapair import films, names
+from support.mishaps import Bad, a_day_off, bomb, in_file, is_said
+from support.plextrakt import House, fill
 
-DAY_S = 86_400
 LISTS = "/library/sections/1/all"
-
-
-@dataclass(frozen=True)
-class Bad:
-    """What goes wrong, the exit code and words that tell of it, and how it becomes right again."""
-
-    name: str
-    breaks: Callable[[House], object]
-    code: int
-    words: tuple[str, ...]
-    mends: Callable[[House], object] = lambda house: None
 
 
 def plex(do: Do, path: str = LISTS) -> Callable[[House], None]:
@@ -45,27 +33,8 @@ def trakt(do: Do, path: str = "^/sync") -> Callable[[House], None]:
     return lambda house: house.trakt.fault(do, path=path, times=None)
 
 
-def in_file(old: Callable[[House], str], new: Callable[[House], str]) -> Callable[[House], None]:
-    """Another text in ``pairs.toml``."""
-
-    def edit(house: House) -> None:
-        text = house.shell.file.read_text()
-        assert old(house) in text
-        house.shell.file.write_text(text.replace(old(house), new(house)))
-
-    return edit
-
-
 def address(house: House) -> str:
     return house.both.plex.pms.url
-
-
-def bomb() -> Do:
-    """A small answer that unpacks to more than any list."""
-    packed = gzip.compress(bytes(200 * 1024 * 1024), 9)
-    return lambda _request, _handler: Reply(
-        packed, 200, {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    )
 
 
 def endless() -> Do:
@@ -75,15 +44,6 @@ def endless() -> Do:
         reply = handler(request)
         many = {"X-Pagination-Limit": "1", "X-Pagination-Page-Count": "999999", "X-Pagination-Item-Count": "999999"}
         return replace(reply, headers={**reply.headers, **many})
-
-    return do
-
-
-def a_day_off() -> Do:
-    def do(request: Request, handler: Handler) -> Reply:
-        reply = handler(request)
-        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + DAY_S))
-        return replace(reply, headers={**reply.headers, "Date": date})
 
     return do
 
@@ -137,7 +97,7 @@ def https(house: House) -> str:
     return address(house).replace("http:", "https:")
 
 
-TABLE = (
+TABLE: tuple[Bad[House], ...] = (
     Bad("the server is down", port(nobody), 75, ("127.0.0.1:9",), port_again(nobody)),
     Bad("a port of something else", port(elsewhere), 75, ("no Plex Media Server",), port_again(elsewhere)),
     Bad("https where http is spoken", port(https), 75, ("http",), port_again(https)),
@@ -178,15 +138,9 @@ def writes(house: House) -> list[str]:
 
 
 @pytest.mark.parametrize("bad", some(TABLE, 3), ids=lambda bad: bad.name)
-def test_what_goes_wrong_is_said_and_nothing_is_lost(house: House, bad: Bad) -> None:
+def test_what_goes_wrong_is_said_and_nothing_is_lost(house: House, bad: Bad[House]) -> None:
     house.both.calls()
-    bad.breaks(house)
-    done = house.shell("run both --apply")
-    said = done.out + done.err
-    assert done.code == bad.code, said
-    house.secret_free(done)
-    assert not [word for word in bad.words if word not in said], said
-    assert "hint: " in said, said
+    is_said(house, bad)
     # A list that could be read on both sides is kept in step all the same; nothing of the rest is touched.
     asked = writes(house)
     assert asked in ([], ["PUT /actions/removeFromWatchlist"])

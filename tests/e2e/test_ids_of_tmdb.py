@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from simulators.tmdb import TOKEN, Tmdb
 from support import world
+from support.house import PairHouse
 from support.rows import row
 from support.shell import TRACKERS, Shell
 
@@ -26,7 +26,7 @@ ids = "tmdb"
 """
 
 
-class House:
+class House(PairHouse):
     """One side has IMDb's ids and the other TMDb's, of three films; each has one that the other lacks."""
 
     def __init__(self, folder: Path, service: Tmdb) -> None:
@@ -38,11 +38,8 @@ class House:
         self.shell.put("home", *(row(world.movie(n, services="imdb"), rating=8) for n in (1, 2, 3, 4)))
         self.shell.put("backup", *(row(world.movie(n, services="tmdb"), rating=8) for n in (1, 2, 3, 5)))
 
-    def run(self, line: str = "run --apply", code: int = 0) -> Any:
-        done = self.shell(f"{line} --json")
-        assert done.code == code, done.out + done.err
-        assert TOKEN not in done.out + done.err
-        return done.pair
+    def secrets(self) -> Iterable[str]:
+        return (TOKEN,)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from simulators.jellyfin import Jellyfin
 from simulators.simkl import CLIENT_ID, Simkl
 from simulators.simkl_account import logged_in
 from support import world
+from support.house import PairHouse
 from support.mediapair import Media, episodes, films, value
 from support.shell import Shell
 
@@ -35,7 +36,7 @@ target = "simkl"
 """
 
 
-class House:
+class House(PairHouse):
     """Somebody with both. `clock` is that of SIMKL, some seconds later at each run."""
 
     def __init__(self, jellyfin: Jellyfin, simkl: Simkl, clock: list[float], folder: Path) -> None:
@@ -52,11 +53,12 @@ class House:
     def hold(self, feature: Feature, items: Sequence[Item]) -> None:
         self.media.hold(feature, [Entry(item, value(feature)) for item in items])
 
-    def run(self, line: str = "run --apply", code: int = 0) -> Any:
+    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
         self.clock[0] += 5
-        done = self.shell(f"{line} --json")
-        assert done.code == code, done.out + done.err
-        return done.pair
+        return super().run(line, code, **more)
+
+    def secrets(self) -> Iterable[str]:
+        return *self.media.environ.values(), *self.simkl.tokens()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from simulators.plex import Plex
 from support import world
 from support.backup import REMOVES, titles
 from support.httpserver import drop_after, html, status
-from support.mediahouse import ALL, NOTHING, watched
+from support.mediahouse import ALL, watched
 from support.mediahouse import PlexHouse as House
-from support.mediaruns import changes_on_both_sides, dates, first_run, killed_between_two_writes, two_way
+from support.mediaruns import changes_on_both_sides, dates, first_run_and_changes, killed_between_two_writes, two_way
 from support.shell import Shell, data_of, finish, until
 from support.told import counts
 
@@ -28,16 +28,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_first_run_then_nothing_then_changes(house: House) -> None:
-    shell = first_run(house)
-    again = shell("run --apply --json")
-    assert (again.code, counts(again.pair)) == (0, NOTHING)
-    house.unwatch(2)
-    house.rate(4, 3.5)
-    house.watch(5)
-    third = shell("run --apply --json")
-    assert third.code == 0, third.err
-    assert counts(third.pair) == {**NOTHING, "history": (1, 0, 1), "ratings": (0, 1, 0)}
-    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 3", "Film 5"]
+    first_run_and_changes(house)
 
 
 def test_two_way(house: House) -> None:

@@ -13,7 +13,8 @@ from simulators.both import Both
 from simulators.library import Library
 from support import world
 from support.httpserver import Server, drop_after, status
-from support.plextrakt import House, fill, films, names
+from support.mediapair import films, names
+from support.plextrakt import House, fill
 from support.shell import killed
 
 
@@ -118,7 +119,7 @@ def test_an_expired_token_is_renewed_and_a_dead_one_is_said(house: House) -> Non
     done = house.shell("run --apply --json")
     assert done.code == 6
     assert "cwsync auth login trakt" in done.out + done.err
-    house.secret_free(done)
+    house.clean(done)
     with house.both.person():
         assert house.shell("auth login trakt").code == 0
     house.run()

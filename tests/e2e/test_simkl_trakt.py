@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from simulators.simkl import CLIENT_ID, Simkl
 from simulators.trakt import CLIENT_ID as TRAKT_ID
 from simulators.trakt import CLIENT_SECRET, Trakt
 from support import world
+from support.house import PairHouse
 from support.shell import Shell
 
 PAIR = """
@@ -50,7 +51,7 @@ hold_removed = "0s"
 HISTORY, RATINGS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.WATCHLIST
 
 
-class Both:
+class Both(PairHouse):
     """Somebody with an account at each."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
@@ -71,13 +72,14 @@ class Both:
             self.trakt.titles.add(item)
             self.simkl.titles.add(item)
 
-    def run(self, line: str = "run --apply") -> Any:
+    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
         self.at += 5
         self.trakt.forget()
         self.simkl.forget()
-        done = self.shell(f"{line} --json")
-        assert done.code == 0, done.out + done.err
-        return done.pair
+        return super().run(line, code, **more)
+
+    def secrets(self) -> Iterable[str]:
+        return CLIENT_SECRET, *self.trakt.access, *self.trakt.refresh, *self.simkl.tokens()
 
     def asked(self, method: str = "") -> int:
         """How many requests the last run took, at both."""

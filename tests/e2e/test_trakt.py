@@ -202,7 +202,7 @@ def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do, code: 
     done = house.shell("run --apply -vv")
     assert done.code == code, done.out + done.err
     assert words in done.out + done.err
-    house.secret_free(done.out, done.err)
+    house.clean(done)
     assert not house.ratings
 
 

@@ -98,6 +98,10 @@ class Simkl(Server):
         self.old_tokens.add(token)
         return token
 
+    def tokens(self) -> list[str]:
+        """Every token that is good for something."""
+        return [*(token for one in self.grants for token in (one.access, one.refresh)), *self.old_tokens]
+
     def put(self, feature: Feature, entries: Iterable[Entry]) -> None:
         """Let the account hold exactly these rows of a feature, and nothing else; unknown titles become known."""
         for held in list(self.user.library.values()):

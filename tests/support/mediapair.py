@@ -18,8 +18,9 @@ from simulators.plexfill import Shelf as PlexShelf
 from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in
 from support import world
+from support.house import PairHouse
 from support.httpserver import Server
-from support.shell import Done, Shell
+from support.shell import Shell
 
 FILMS, EPISODES = range(1, 31), range(1, 7)
 REMOVES = 'remove = true\nhold_removed = "0s"'
@@ -173,7 +174,7 @@ class TraktSide:
         return {str(one.title.name): one.value for one in list(user.ratings.values())}
 
 
-class House:
+class House(PairHouse):
     """Somebody with an account at each of two services, both of which know thirty films and six episodes.
 
     The pair is called `both`. It removes, and looks only once before it does, unless there are other `rules`.
@@ -206,13 +207,6 @@ class House:
 
     # --- running --------------------------------------------------------------------------------
 
-    def run(self, line: str = "run --apply", code: int = 0) -> Any:
-        """A run, and what it says of the pair."""
-        done = self.shell(f"{line} --json")
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        self.secret_free(done)
-        return done.pair
-
     def still(self, runs: int = 10, code: int = 0) -> None:
         """So many runs on a world where nothing happens: they plan nothing and write nothing."""
         self.calls()
@@ -229,11 +223,8 @@ class House:
                 server.forget()
         return asked
 
-    def secret_free(self, done: Done) -> None:
-        """Nothing that was said is a secret, or the words of a crash."""
-        assert done.clean(), done.err
-        told = done.out + done.err
-        assert not [name for side in self.sides for name, secret in side.environ.items() if secret in told]
+    def secrets(self) -> Iterable[str]:
+        return [secret for side in self.sides for secret in side.environ.values()]
 
     # --- both sides -----------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cwsync.model import Feature
 from support.backup import REMOVES, titles
-from support.mediahouse import MediaHouse, row, watched
+from support.mediahouse import NOTHING, MediaHouse, row, watched
 from support.shell import Shell, killed
 from support.told import counts
 
@@ -22,6 +22,20 @@ def first_run(house: MediaHouse, more: str = "") -> Shell:
     assert titles(shell, "watchlist") == ["Film 10", "Film 9"]
     assert dates(shell)["Film 1"] == "2024-01-01T12:00:00Z"
     return shell
+
+
+def first_run_and_changes(house: MediaHouse) -> None:
+    """After a first run nothing, and then what changed at the server."""
+    shell = first_run(house)
+    again = shell("run --apply --json")
+    assert (again.code, counts(again.pair)) == (0, NOTHING)
+    house.unwatch(2)
+    house.rate(4, 3.5)
+    house.watch(5)
+    third = shell("run --apply --json")
+    assert third.code == 0, third.err
+    assert counts(third.pair) == {**NOTHING, "history": (1, 0, 1), "ratings": (0, 1, 0)}
+    assert titles(shell, "history") == ["Episode 1.2", "Episode 1.2", "Film 1", "Film 3", "Film 5"]
 
 
 def nothing_new(house: MediaHouse, shell: Shell) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from simulators.trakt import CLIENT_SECRET
 from simulators.trakt_account import logged_in
 from simulators.trakt_titles import Title
 from support import world
-from support.shell import Done, Shell, finish
+from support.house import PairHouse
+from support.mediapair import episodes, films
+from support.shell import Shell, finish
 
 PAIR = """
 [pairs.both]
@@ -28,7 +30,7 @@ FEATURES = ("history", "ratings", "watchlist")
 FILMS = range(1, 31)
 
 
-class House:
+class House(PairHouse):
     """Somebody with a server, an account at Trakt, and one pair of them that is called `both`."""
 
     def __init__(
@@ -58,7 +60,7 @@ class House:
                 with self.shell.start(f"auth login {name}") as process:
                     done = finish(process)
                 assert done.code == 0, done.err
-                self.secret_free(done)
+                self.clean(done)
         self.both.calls()
         return self
 
@@ -75,18 +77,13 @@ class House:
 
     # --- running --------------------------------------------------------------------------------
 
-    def run(self, line: str = "run --apply", code: int = 0) -> Any:
-        """A run, and what it says of the pair."""
-        done = self.shell(f"{line} --json")
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        self.secret_free(done)
+    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
+        pair = super().run(line, code, **more)
         self.once()
-        return done.pair
+        return pair
 
-    def secret_free(self, done: Done) -> None:
-        assert done.clean()
-        secrets = [CLIENT_SECRET, self.owner.token, *self.trakt.access, *self.trakt.refresh]
-        assert not [secret for secret in secrets if secret in done.out + done.err]
+    def secrets(self) -> Iterable[str]:
+        return CLIENT_SECRET, self.owner.token, *self.trakt.access, *self.trakt.refresh
 
     # --- both sides -----------------------------------------------------------------------------
 
@@ -133,18 +130,6 @@ def value(feature: Feature) -> Play | Rated | OnList:
     """What somebody did in May."""
     at = datetime(2024, 5, 4, 20, 15, 30, tzinfo=UTC)
     return {Feature.HISTORY: Play(at), Feature.RATINGS: Rated(80, at)}.get(feature, OnList(at))  # type: ignore[return-value]
-
-
-def films(*numbers: int) -> list[Item]:
-    return [world.movie(n) for n in numbers]
-
-
-def episodes(*numbers: int) -> list[Item]:
-    return [world.episode(1, 1, n) for n in numbers]
-
-
-def names(*numbers: int) -> set[str]:
-    return {f"Film {n}" for n in numbers}
 
 
 def fill(house: House) -> None:

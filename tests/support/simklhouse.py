@@ -51,9 +51,7 @@ class House(TrackerHouse[Simkl]):
         return super().run(line, code, **more)
 
     def secrets(self) -> Iterable[str]:
-        return *(
-            secret for one in self.service.grants for secret in (one.access, one.refresh)
-        ), *self.service.old_tokens
+        return self.service.tokens()
 
     @property
     def ratings(self) -> dict[str, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from cwsync.model import Item, Kind, external_id
+from support.house import PairHouse
 from support.logins import Keeper, approving
 from support.rows import row
 from support.shell import Shell
@@ -47,7 +48,7 @@ class Service(Protocol):
 _S = TypeVar("_S", bound=Service)
 
 
-class TrackerHouse(ABC, Generic[_S]):
+class TrackerHouse(PairHouse, Generic[_S]):
     """A person with a folder, and a login at a service. The pair of the two is called `both`, and removes at once.
 
     `account` are the lines of the service's account, `plays` what the pair syncs of a history.
@@ -81,7 +82,7 @@ class TrackerHouse(ABC, Generic[_S]):
             done = self.shell(f"auth login {self.name}")
         assert done.code == 0, done.err
         assert self.page in done.out + done.err
-        self.secret_free(done.out, done.err)
+        self.clean(done)
         self.service.forget()
         return self
 
@@ -94,22 +95,7 @@ class TrackerHouse(ABC, Generic[_S]):
     def keeper(self) -> Keeper:
         """A login that the service grants."""
 
-    @abstractmethod
-    def secrets(self) -> Iterable[str]:
-        """What is never to be said: every secret that the service knows."""
-
     # --- running --------------------------------------------------------------------------------
-
-    def run(self, line: str = "run --apply", code: int = 0, **more: Any) -> Any:
-        """A run, and what it says of the only pair."""
-        done = self.shell(f"{line} --json", **more)
-        assert done.code == code, f"{done.code}: {done.out}{done.err}"
-        assert done.clean()
-        self.secret_free(done.out, done.err)
-        return done.pair
-
-    def secret_free(self, *texts: str) -> None:
-        assert not [secret for secret in self.secrets() for text in texts if secret in text]
 
     def calls(self) -> Counter[str]:
         """What was asked since the last look."""
