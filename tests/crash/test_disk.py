@@ -18,7 +18,7 @@ from cwsync.state import read_journal
 from support.engine import SOAK, World
 from support.figures import figure
 from support.scenes import SCENES
-from support.shell import TWO_TRACKERS, Shell, data_of, films
+from support.shell import TWO_TRACKERS, Shell, data_of, films, small_disk
 
 ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EACCES")}
 FAILING = ("one-way", "every feature", "all plays", "first run", "recovery, it landed", "removal seen twice")
@@ -149,15 +149,8 @@ def test_files_that_may_not_grow_beyond_any_size(tmp_path: Path, blocks: int) ->
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=512k", "cwsync-test", str(folder)]
-    if os.geteuid() or subprocess.run(words, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small disk needs rights that the tests do not have here")
-    try:
+    with small_disk(tmp_path / "disk", "512k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_state_disk_that_was_mounted_read_only(tmp_path: Path, disk: Path) -> None:

@@ -13,7 +13,8 @@ from cwsync.model import Item
 from simulators.anilist import AniList, asking
 from simulators.anilist_account import film, part, series
 from simulators.anilist_world import Listed
-from support.backup import REMOVES, backup, titles
+from support.backup import backup, titles
+from support.house import REMOVES
 from support.httpserver import Do, Reply, answer, drop_after, html
 from support.rows import row
 from support.shell import Shell, data_of, killed

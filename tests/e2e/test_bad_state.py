@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cwsync.state.sealed import seal, unseal
-from support.shell import TWO_TRACKERS, Done, Shell, data_of, film, films, tree, unprivileged
+from support.shell import TWO_TRACKERS, Done, Shell, data_of, film, films, small_disk, tree, unprivileged
 
 FAR = 54321  # no user of any system
 
@@ -134,15 +133,8 @@ def test_the_record_of_the_last_run_may_be_lost(tmp_path: Path) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own with room for little."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=256k", "cwsync-test", str(folder)]
-    if os.geteuid() or subprocess.run(words, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small disk needs rights that the tests do not have here")
-    try:
+    with small_disk(tmp_path / "small", "256k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def fill(folder: Path) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from cwsync.model import Entry, Feature, Kind
 from simulators.jellyfin import Jellyfin
 from support import world
-from support.backup import REMOVES, titles
+from support.backup import titles
+from support.house import REMOVES
 from support.httpserver import drop_after, html
 from support.mediahouse import NOTHING, House, watched
 from support.mediaruns import changes_on_both_sides, dates, first_run_and_changes, killed_between_two_writes, two_way

@@ -12,7 +12,8 @@ from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from simulators.mediabrowserworld import BOXSET, PLAYLIST, Title
 from support import rows, world
-from support.backup import REMOVES, titles
+from support.backup import titles
+from support.house import REMOVES
 from support.mediahouse import House, row
 from support.shell import Shell
 from support.told import counts

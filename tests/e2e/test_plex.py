@@ -12,7 +12,8 @@ from cwsync.model import Entry, Feature
 from simulators import plex_demo
 from simulators.plex import Plex
 from support import world
-from support.backup import REMOVES, titles
+from support.backup import titles
+from support.house import REMOVES
 from support.httpserver import drop_after, html, status
 from support.mediahouse import ALL, watched
 from support.mediahouse import PlexHouse as House

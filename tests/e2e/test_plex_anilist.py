@@ -14,6 +14,7 @@ from simulators.anilist import AniList
 from simulators.anilist_world import Title
 from simulators.plex import Plex
 from support import world
+from support.house import REMOVES
 from support.httpserver import Reply, Server
 from support.mappings import release
 from support.mediapair import PlexSide
@@ -35,7 +36,7 @@ target = "anilist"
 {mode}
 [pairs.anime.history]
 """
-AT_ONCE = '[pairs.anime.history]\nremove = true\nhold_removed = "0s"'
+AT_ONCE = f"[pairs.anime.history]\n{REMOVES}"
 TVDB = next(one.value for one in world.show(1).ids if one.service == "tvdb")
 FILM = next(one.value for one in world.movie(1).ids if one.service == "tmdb")
 # One show is three entries: a season, and two halves of one.

@@ -11,7 +11,7 @@ from cwsync.model import Entry, Feature, Item
 from simulators.plex import Plex
 from simulators.plexworld import MOVIE
 from support import world
-from support.backup import REMOVES
+from support.house import REMOVES
 from support.mediahouse import PlexHouse, watched
 from support.shell import Shell
 

@@ -190,9 +190,7 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path) -> None:
         assert house.calls()["POST /oauth2/token"] == 1
         assert house.ratings == {"Film 1": 8}
         house.service.grants.clear()
-        done = house.shell("run --apply -vv")
-        assert done.code == Exit.LOGIN
-        assert "cwsync auth login simkl" in done.out + done.err
+        done = house.ends(Exit.LOGIN, "cwsync auth login simkl")
         assert not [secret for secret in after.values() if secret in done.out + done.err]
 
 
@@ -220,10 +218,7 @@ def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do | None,
         house.service.suspended = True
     else:
         house.service.fault(fault, path="^/sync", times=None)
-    done = house.shell("run --apply -vv")
-    assert done.code == code, done.out + done.err
-    assert words in done.out + done.err
-    house.clean(done)
+    house.ends(code, words)
     assert not house.ratings
 
 

@@ -186,9 +186,7 @@ def test_a_login_is_made_ended_and_asked_for_again(tmp_path: Path, service: Tmdb
     house.run()
     assert house.service.scores() == {"Film 1": 8.0}
     service.sessions.clear()
-    done = house.shell("run --apply -vv")
-    assert done.code == Exit.LOGIN
-    assert "cwsync auth login tmdb" in done.out + done.err
+    done = house.ends(Exit.LOGIN, "cwsync auth login tmdb")
     assert session not in done.out + done.err
     service.sessions.add(session)
     done = house.shell("auth logout tmdb")
@@ -206,11 +204,8 @@ def test_a_login_is_made_ended_and_asked_for_again(tmp_path: Path, service: Tmdb
 def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do, code: int, words: str) -> None:
     house.shell.put("home", *rated([film(1)]))
     house.service.fault(fault, path="/rated/movies", times=None)
-    done = house.shell("run --apply -vv")
-    assert done.code == code, done.out + done.err
-    assert words in done.out + done.err
+    done = house.ends(code, words)
     assert "session_id" not in done.out + done.err
-    house.clean(done)
     assert not house.service.scores()
 
 

@@ -187,9 +187,7 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path, service: Tr
     assert house.ratings == {"Film 1": 8}
     service.expire()
     service.refresh.clear()
-    done = house.shell("run --apply -vv")
-    assert done.code == Exit.LOGIN
-    assert "cwsync auth login trakt" in done.out + done.err
+    done = house.ends(Exit.LOGIN, "cwsync auth login trakt")
     assert not [secret for secret in after.values() if secret in done.out + done.err]
 
 
@@ -199,10 +197,7 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path, service: Tr
 def test_a_refusal_ends_the_run_in_its_own_words(house: House, fault: Do, code: int, words: str) -> None:
     house.shell.put("home", *rated(films(1)))
     house.service.fault(fault, path="^/sync", times=None)
-    done = house.shell("run --apply -vv")
-    assert done.code == code, done.out + done.err
-    assert words in done.out + done.err
-    house.clean(done)
+    house.ends(code, words)
     assert not house.ratings
 
 

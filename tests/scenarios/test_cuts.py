@@ -14,9 +14,9 @@ from cwsync import files
 from cwsync.engine.replay import replay
 from cwsync.model import Conflict, Feature, MarkKind, Mode, Op, Outcome, Plays, Side
 from cwsync.state import PairStore, read_journal
-from support.engine import HOUR, WINDOW, World, ask_to_stop, codes, did
+from support.engine import HOUR, World, ask_to_stop, codes, did
 from support.memory import capable, shown
-from support.scenes import in_step, one_way, two_way
+from support.scenes import first_run, in_step, one_way, two_way
 from support.world import at, listed, movie, played, rated, stopped
 
 RATINGS, WATCHLIST, HISTORY, PROGRESS = Feature.RATINGS, Feature.WATCHLIST, Feature.HISTORY, Feature.PROGRESS
@@ -30,13 +30,6 @@ def _conflicts(world: World) -> None:
     away.take(RATINGS, movie(1))
     home.take(RATINGS, movie(2))
     away.change(RATINGS, movie(2), rated(2, world.clock()))
-
-
-def _first_run(world: World) -> None:
-    home, away = world.account("home"), world.account("away", staleness=WINDOW)
-    home.put(RATINGS, *((movie(n), rated(n, at(n))) for n in range(1, 5)))
-    away.put(RATINGS, *((movie(n), rated(n, at(n))) for n in range(3, 7)))
-    world.pair("home", "away", RATINGS)
 
 
 def _plays(world: World) -> None:
@@ -58,7 +51,7 @@ SCENES: dict[str, Callable[[World], None]] = {
     "one-way": one_way,
     "two-way": two_way,
     "conflicts": _conflicts,
-    "first run": _first_run,
+    "first run": first_run,
     "all plays": _plays,
     "watched": _watched,
 }

@@ -52,11 +52,6 @@ def rows(server: Emby) -> dict[str, Title]:
     return filled(server)
 
 
-@pytest.fixture
-def call(server: Emby, rows: dict[str, Title]) -> Client:
-    return Client(server)
-
-
 def test_a_client_library_works_with_it(server, rows):
     package = pytest.importorskip("jellyfin_apiclient_python", reason="jellyfin-apiclient-python is not installed")
     client = package.JellyfinClient()

@@ -7,34 +7,15 @@ are missing that half is skipped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from simulators.jellyfin import VERSIONS, Jellyfin
-from simulators.mediabrowser_spec import complaint, document, unknown_parameters, watched
-from simulators.mediabrowserask import DATE, Client, filled
+from simulators.jellyfin import Jellyfin
+from simulators.mediabrowser_spec import complaint, document, unknown_parameters
+from simulators.mediabrowserask import DATE, Client
 from simulators.mediabrowserworld import PASSWORD, Title
 from support.httpserver import Reply, Request
-
-
-@pytest.fixture(params=VERSIONS)
-def server(request: pytest.FixtureRequest) -> Iterator[Jellyfin]:
-    """A server of each version; where the documents are, every answer is compared with them."""
-    with Jellyfin(version=request.param, now=lambda: 1_750_000_000.0) as made, watched(made):
-        yield made
-
-
-@pytest.fixture
-def rows(server: Jellyfin) -> dict[str, Title]:
-    return filled(server)
-
-
-@pytest.fixture
-def call(server: Jellyfin, rows: dict[str, Title]) -> Client:
-    return Client(server)
-
 
 # --- the library -----------------------------------------------------------------------------
 

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from simulators.jellyfin import VERSIONS, Jellyfin
-from simulators.mediabrowser_spec import watched
+from simulators.jellyfin import Jellyfin
 from simulators.mediabrowserask import CLIENT, DATE, Client, filled
-from simulators.mediabrowserworld import PASSWORD, Title
+from simulators.mediabrowserworld import PASSWORD
 from support.httpserver import Request
-
-
-@pytest.fixture(params=VERSIONS)
-def server(request: pytest.FixtureRequest) -> Iterator[Jellyfin]:
-    """A server of each version; where the documents are, every answer is compared with them."""
-    with Jellyfin(version=request.param, now=lambda: 1_750_000_000.0) as made, watched(made):
-        yield made
-
-
-@pytest.fixture
-def rows(server: Jellyfin) -> dict[str, Title]:
-    return filled(server)
-
-
-@pytest.fixture
-def call(server: Jellyfin, rows: dict[str, Title]) -> Client:
-    return Client(server)
-
 
 # --- who may ---------------------------------------------------------------------------------
 

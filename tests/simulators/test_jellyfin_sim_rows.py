@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from simulators.jellyfin import VERSIONS, Jellyfin
-from simulators.mediabrowser_spec import watched
+from simulators.jellyfin import Jellyfin
 from simulators.mediabrowserask import DATE, Client, filled
-from simulators.mediabrowserworld import BOXSET, SECOND, Title, dated, ticks
-
-
-@pytest.fixture(params=VERSIONS)
-def server(request: pytest.FixtureRequest) -> Iterator[Jellyfin]:
-    """A server of each version; where the documents are, every answer is compared with them."""
-    with Jellyfin(version=request.param, now=lambda: 1_750_000_000.0) as made, watched(made):
-        yield made
-
-
-@pytest.fixture
-def rows(server: Jellyfin) -> dict[str, Title]:
-    return filled(server)
-
-
-@pytest.fixture
-def call(server: Jellyfin, rows: dict[str, Title]) -> Client:
-    return Client(server)
-
+from simulators.mediabrowserworld import BOXSET, SECOND, dated, ticks
 
 # --- listings --------------------------------------------------------------------------------
 

@@ -18,23 +18,16 @@ from simulators.simkl_spec import mismatch, recorded, shapes
 from simulators.simkl_user import UNKNOWN
 from support import world
 from support.httpserver import Request
+from support.network import Clock
 
 COMMON = {"client_id": CLIENT_ID, "app-name": "tests", "app-version": "1"}
 FULL = "extended=full&episode_watched_at=yes&include_all_episodes={}&memos=yes"
 AT = "2026-10-01T12:34:56Z"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ target = "{target}"
 mode = "{mode}"
 {tables}
 """
-REMOVES = 'remove = true\nhold_removed = "0s"'
 
 
 def backup(

@@ -8,6 +8,9 @@ from typing import Any
 
 from support.shell import Done, Shell
 
+# For a feature: what is gone on one side is removed on the other, at once.
+REMOVES = 'remove = true\nhold_removed = "0s"'
+
 
 class PairHouse(ABC):
     """Somebody with a shell and one pair."""
@@ -24,6 +27,14 @@ class PairHouse(ABC):
         assert done.code == code, f"{done.code}: {done.out}{done.err}"
         self.clean(done)
         return done.pair
+
+    def ends(self, code: int, words: str, line: str = "run --apply -vv") -> Done:
+        """A command that ends with a code and these words."""
+        done = self.shell(line)
+        assert done.code == code, done.out + done.err
+        assert words in done.out + done.err
+        self.clean(done)
+        return done
 
     def clean(self, done: Done) -> None:
         """Nothing that was said is a secret, or the words of a crash."""

@@ -18,12 +18,11 @@ from simulators.plexfill import Shelf as PlexShelf
 from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in
 from support import world
-from support.house import PairHouse
+from support.house import REMOVES, PairHouse
 from support.httpserver import Server
 from support.shell import Shell
 
 FILMS, EPISODES = range(1, 31), range(1, 7)
-REMOVES = 'remove = true\nhold_removed = "0s"'
 PAIR = """
 [pairs.both]
 source = "{source}"

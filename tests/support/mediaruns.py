@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cwsync.model import Feature
-from support.backup import REMOVES, titles
+from support.backup import titles
+from support.house import REMOVES
 from support.mediahouse import NOTHING, MediaHouse, row, watched
 from support.shell import Shell, killed
 from support.told import counts

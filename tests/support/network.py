@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 TLS = Path(__file__).parents[1] / "fixtures" / "tls"
@@ -23,6 +24,19 @@ class Time:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.at += seconds
+
+
+class Clock:
+    """A clock for a simulated service, in seconds since 1970; a test moves it by `at`."""
+
+    def __init__(self, at: float = 1_780_000_000.0) -> None:
+        self.at = at
+
+    def __call__(self) -> float:
+        return self.at
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.at, UTC)
 
 
 def tls() -> ssl.SSLContext:

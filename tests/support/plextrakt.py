@@ -15,7 +15,7 @@ from simulators.trakt import CLIENT_SECRET
 from simulators.trakt_account import logged_in
 from simulators.trakt_titles import Title
 from support import world
-from support.house import PairHouse
+from support.house import REMOVES, PairHouse
 from support.mediapair import episodes, films
 from support.shell import Shell, finish
 
@@ -42,7 +42,7 @@ class House(PairHouse):
     ) -> None:
         self.both = both
         self.plex, self.trakt, self.owner = both.plex.world, both.trakt, both.owner
-        tables = "\n".join(f'[pairs.both.{name}]\nremove = true\nhold_removed = "0s"' for name in features)
+        tables = "\n".join(f"[pairs.both.{name}]\n{REMOVES}" for name in features)
         text = both.accounts() + PAIR.format(mode=mode, features=tables)
         self.shell = Shell(folder, text)
         secret = folder / "trakt.secret"

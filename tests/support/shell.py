@@ -22,7 +22,8 @@ import subprocess
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,6 +308,19 @@ def unprivileged() -> list[str]:
     if shutil.which("setpriv") is None or subprocess.run([*words, "true"], check=False).returncode:
         pytest.skip("for root no file is unreadable, and there is no setpriv to change that")
     return words
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own at a new folder; the test is skipped where it may not mount one."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "cwsync-test", str(folder)]
+    if os.geteuid() or subprocess.run(words, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs rights that the tests do not have here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def until(true: Callable[[], bool], what: str) -> None:

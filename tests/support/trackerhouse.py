@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from cwsync.model import Item, Kind, external_id
-from support.house import PairHouse
+from support.house import REMOVES, PairHouse
 from support.logins import Keeper, approving
 from support.rows import row
 from support.shell import Shell
@@ -62,7 +62,7 @@ class TrackerHouse(PairHouse, Generic[_S]):
 
     def __init__(self, folder: Path, service: _S, account: str, *, mode: str = "two-way", plays: str = "") -> None:
         self.service = service
-        rules = dict.fromkeys(self.features, 'remove = true\nhold_removed = "0s"')
+        rules = dict.fromkeys(self.features, REMOVES)
         if plays:
             rules["history"] += f'\nplays = "{plays}"'
         features = "\n".join(f"[pairs.both.{name}]\n{lines}" for name, lines in rules.items())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import TRACKERS, Shell
+from support.shell import TRACKERS, Shell, films
 
 PAIRS = f"""{TRACKERS}
 [pairs.home-backup]
@@ -28,18 +28,11 @@ class World(Shell):
 
     def rate(self, *numbers: int) -> None:
         """Let the source hold these films and no others."""
-        items = [
-            {"type": "movie", "title": f"Film {n}", "year": 2000, "ids": {"imdb": f"tt{1000000 + n}"}, "rating": 8}
-            for n in numbers
-        ]
-        (self.folder / "home").mkdir(exist_ok=True)
-        document = {"schema": 1, "feature": "ratings", "items": items}
-        (self.folder / "home" / "ratings.json").write_text(json.dumps(document))
+        self.put("home", *films(numbers))
 
     def rated(self) -> int:
         """How many ratings the target holds."""
-        file = self.folder / "backup" / "ratings.json"
-        return len(json.loads(file.read_text())["items"]) if file.exists() else 0
+        return len(self.held("backup"))
 
 
 @pytest.fixture

@@ -20,20 +20,9 @@ from simulators.simkl import CLIENT_ID, OLD_CLIENT_ID, Simkl
 from simulators.simkl_account import connected, logged_in, spec, use
 from support import world
 from support.httpserver import answer, drop_after, html, status
-from support.network import Time
+from support.network import Clock, Time
 
 RATINGS = Feature.RATINGS
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_780_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.at, UTC)
 
 
 @pytest.fixture

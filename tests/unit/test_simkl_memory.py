@@ -18,7 +18,8 @@ from simulators.simkl import Simkl
 from simulators.simkl_account import use
 from support import world
 from support.httpserver import Handler, Reply, Request, drop_after, drop_before
-from unit.test_simkl_write import AT, HISTORY, RATINGS, Clock, add, clock, film, outcomes, service, write
+from support.network import Clock
+from unit.test_simkl_write import AT, HISTORY, RATINGS, add, clock, film, outcomes, service, write
 
 __all__ = ["clock", "service"]
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,20 +19,10 @@ from simulators.simkl_account import use
 from simulators.simkl_titles import Title
 from support import world
 from support.httpserver import Handler, Reply, Request, answer, drop_after, html, status
+from support.network import Clock
 
 HISTORY, RATINGS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.WATCHLIST
 AT = "2024-05-01T10:00:00Z"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_780_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.at, UTC)
 
 
 @pytest.fixture

@@ -19,17 +19,10 @@ from simulators.simkl_account import connected, use
 from simulators.simkl_titles import Episode, Title
 from support import world
 from support.httpserver import Do, Handler, Reply, Request, answer, drop_after, drop_before, html, instead, status
+from support.network import Clock
 
 HISTORY, RATINGS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.WATCHLIST
 AT = "2024-05-01T10:00:00Z"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_780_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 @pytest.fixture
