@@ -11,22 +11,14 @@ import pytest
 
 from cwsync.model import Entry, Feature, Item
 from simulators.jellyfin import Jellyfin
-from simulators.simkl import CLIENT_ID, Simkl
-from simulators.simkl_account import logged_in
+from simulators.simkl import Simkl
+from simulators.simkl_account import logged_in, table
 from support import world
 from support.house import PairHouse
 from support.mediapair import Media, episodes, films, value
 from support.shell import Shell
 
-PAIRS = """
-{jellyfin}
-[accounts.simkl]
-client_id = "{client_id}"
-api_url = "{simkl}"
-staleness = "0s"
-write_spacing_ms = 0
-read_spacing_ms = 0
-
+PAIR = """
 [pairs.up]
 source = "jellyfin"
 target = "simkl"
@@ -42,8 +34,7 @@ class House(PairHouse):
     def __init__(self, jellyfin: Jellyfin, simkl: Simkl, clock: list[float], folder: Path) -> None:
         self.clock = clock
         self.media, self.simkl = Media(jellyfin), simkl
-        text = PAIRS.format(jellyfin=self.media.text(), client_id=CLIENT_ID, simkl=simkl.url)
-        self.shell = Shell(folder, text)
+        self.shell = Shell(folder, self.media.text() + table(simkl) + PAIR)
         self.shell.environ |= self.media.environ
         logged_in(simkl, "simkl").leave(self.shell.state)
         for item in (*films(*range(1, 11)), *episodes(*range(1, 7))):

@@ -197,9 +197,7 @@ def test_a_login_is_made_renewed_and_asked_for_again(tmp_path: Path) -> None:
 def test_a_token_of_the_old_kind_works_and_its_owner_is_asked_for_once(tmp_path: Path) -> None:
     more = 'access_token = { file = "simkl.token" }'
     house = House(tmp_path, more=more, client_id=OLD_CLIENT_ID)
-    secret = tmp_path / "simkl.token"
-    secret.touch(0o600)
-    secret.write_text(house.service.old_login())
+    house.shell.secret("simkl.token", house.service.old_login())
     with house.service:
         house.shell.put("home", *rated(films(1)))
         house.run()

@@ -12,41 +12,24 @@ import pytest
 
 from cwsync.model import Entry, Feature, Item
 from simulators import simkl_account, trakt_account
-from simulators.simkl import CLIENT_ID, Simkl
-from simulators.trakt import CLIENT_ID as TRAKT_ID
+from simulators.simkl import Simkl
 from simulators.trakt import CLIENT_SECRET, Trakt
 from support import world
-from support.house import PairHouse
+from support.house import REMOVES, PairHouse
 from support.shell import Shell
 
-PAIR = """
-[accounts.trakt]
-client_id = "{trakt_id}"
-client_secret = {{ file = "trakt.secret" }}
-api_url = "{trakt}"
-auth_url = "{trakt}"
-staleness = "0s"
-write_spacing_ms = 0
-[accounts.simkl]
-client_id = "{simkl_id}"
-api_url = "{simkl}"
-staleness = "0s"
-write_spacing_ms = 0
-read_spacing_ms = 0
+PAIR = f"""
 [pairs.both]
 source = "trakt"
 target = "simkl"
 mode = "two-way"
 [pairs.both.history]
-remove = true
-hold_removed = "0s"
+{REMOVES}
 [pairs.both.ratings]
-remove = true
-hold_removed = "0s"
+{REMOVES}
 [pairs.both.watchlist]
 types = ["movie", "show"]
-remove = true
-hold_removed = "0s"
+{REMOVES}
 """
 HISTORY, RATINGS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.WATCHLIST
 
@@ -58,11 +41,8 @@ class Both(PairHouse):
         self.at = time.time() - 200
         self.trakt = stack.enter_context(Trakt())
         self.simkl = stack.enter_context(Simkl(now=lambda: self.at))
-        ids = {"trakt_id": TRAKT_ID, "simkl_id": CLIENT_ID}
-        self.shell = Shell(folder, PAIR.format(trakt=self.trakt.url, simkl=self.simkl.url, **ids))
-        secret = folder / "trakt.secret"
-        secret.touch(0o600)
-        secret.write_text(CLIENT_SECRET)
+        self.shell = Shell(folder, trakt_account.table(self.trakt) + simkl_account.table(self.simkl) + PAIR)
+        self.shell.secret("trakt.secret", CLIENT_SECRET)
         self.trakt.user.limits["watchlist"] = 5000
         trakt_account.logged_in(self.trakt, "trakt").leave(self.shell.state)
         simkl_account.logged_in(self.simkl, "simkl").leave(self.shell.state)

@@ -20,9 +20,12 @@ from support.shell import killed
 from support.trackerhouse import TrackerHouse, listed, rated
 from support.world import only
 
-ACCOUNT = """\
+ACCOUNT = """
+[accounts.tmdb]
 token = {{ file = "tmdb.token" }}
-api_url = "{url}\""""
+api_url = "{url}"
+staleness = "0s"
+"""
 
 
 def film(n: int) -> Item:
@@ -54,7 +57,7 @@ class House(TrackerHouse[Tmdb]):
 
     def __init__(self, folder: Path, service: Tmdb) -> None:
         super().__init__(folder, service, ACCOUNT.format(url=service.url))
-        self.secret("tmdb.token", TOKEN)
+        self.shell.secret("tmdb.token", TOKEN)
         for item in films(*range(1, 31)):
             service.titles.add(item)
         for n in (1, 2):

@@ -12,20 +12,13 @@ import pytest
 
 from cwsync.errors import Exit
 from cwsync.model import Entry, Feature, Kind, Play, Rated
-from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
-from simulators.trakt_account import logged_in
+from simulators.trakt import CLIENT_SECRET, Trakt
+from simulators.trakt_account import logged_in, table
 from support.httpserver import Do, drop_after, drop_before, html, status
 from support.logins import Keeper
 from support.rows import row
 from support.shell import killed
 from support.trackerhouse import KNOWN, TrackerHouse, at, episode, film, films, listed, played, rated
-
-ACCOUNT = """\
-client_id = "{client_id}"
-client_secret = {{ file = "trakt.secret" }}
-api_url = "{url}"
-auth_url = "{url}"
-write_spacing_ms = 0"""
 
 
 class House(TrackerHouse[Trakt]):
@@ -34,8 +27,8 @@ class House(TrackerHouse[Trakt]):
     name = "trakt"
 
     def __init__(self, folder: Path, service: Trakt, *, plays: str = "newest") -> None:
-        super().__init__(folder, service, ACCOUNT.format(client_id=CLIENT_ID, url=service.url), plays=plays)
-        self.secret("trakt.secret", CLIENT_SECRET)
+        super().__init__(folder, service, table(service), plays=plays)
+        self.shell.secret("trakt.secret", CLIENT_SECRET)
         service.interval_s = 1
         for item in KNOWN:
             service.titles.add(item)

@@ -12,7 +12,8 @@ from simulators.plex import Plex
 from simulators.plexcloud import Cloud
 from simulators.plexfill import Shelf
 from simulators.plextv import PlexTv
-from simulators.trakt import CLIENT_ID, Trakt
+from simulators.trakt import Trakt
+from simulators.trakt_account import table
 from support.httpserver import Server
 from support.logins import approving
 
@@ -21,14 +22,6 @@ ACCOUNTS = """\
 plex_tv_url = "{plex_tv_url}"
 discover_url = "{discover_url}"
 metadata_url = "{metadata_url}"
-staleness = "0s"
-
-[accounts.trakt]
-client_id = "{client_id}"
-client_secret = {{ file = "trakt.secret" }}
-api_url = "{trakt}"
-auth_url = "{trakt}"
-write_spacing_ms = 0
 staleness = "0s"
 """
 
@@ -77,7 +70,7 @@ class Both:
 
     def accounts(self) -> str:
         """The accounts of a ``pairs.toml`` for these two. The secret of the application is in a file beside it."""
-        return ACCOUNTS.format(client_id=CLIENT_ID, trakt=self.trakt.url, **self.plex.options())
+        return ACCOUNTS.format(**self.plex.options()) + table(self.trakt)
 
     def know(self, items: Iterable[Item]) -> None:
         """Have these titles in the libraries of the one and in the catalogue of the other."""

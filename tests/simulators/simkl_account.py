@@ -28,6 +28,19 @@ def spec(service: simulated.Simkl, **options: object) -> AccountSpec:
     return AccountSpec("mine", "simkl", given | options, timeout=timedelta(seconds=5))
 
 
+def table(service: simulated.Simkl, client_id: str = simulated.CLIENT_ID, more: str = "") -> str:
+    """An account at a service, as it stands in ``pairs.toml``; `more` are lines for it."""
+    return f"""
+[accounts.simkl]
+client_id = "{client_id}"
+api_url = "{service.url}"
+write_spacing_ms = 0
+read_spacing_ms = 0
+staleness = "0s"
+{more}
+"""
+
+
 def logged_in(service: simulated.Simkl, name: str = "mine") -> Keeper:
     """A login as `cwsync auth login` keeps it."""
     granted = service.login()

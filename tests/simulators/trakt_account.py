@@ -26,6 +26,19 @@ def spec(service: simulated.Trakt, **options: object) -> AccountSpec:
     return AccountSpec("mine", "trakt", given | options, timeout=timedelta(seconds=5))
 
 
+def table(service: simulated.Trakt, kept_in: str = '{ file = "trakt.secret" }') -> str:
+    """An account at a service, as it stands in ``pairs.toml``."""
+    return f"""
+[accounts.trakt]
+client_id = "{simulated.CLIENT_ID}"
+client_secret = {kept_in}
+api_url = "{service.url}"
+auth_url = "{service.url}"
+write_spacing_ms = 0
+staleness = "0s"
+"""
+
+
 def logged_in(service: simulated.Trakt, name: str = "mine") -> Keeper:
     """A login as `cwsync auth login` keeps it."""
     granted = service.login()

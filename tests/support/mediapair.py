@@ -15,8 +15,8 @@ from simulators.mediabrowser import MediaBrowser
 from simulators.mediabrowserfill import Shelf
 from simulators.plex import Plex
 from simulators.plexfill import Shelf as PlexShelf
-from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
-from simulators.trakt_account import logged_in
+from simulators.trakt import CLIENT_SECRET, Trakt
+from simulators.trakt_account import logged_in, table
 from support import world
 from support.house import REMOVES, PairHouse
 from support.httpserver import Server
@@ -148,10 +148,7 @@ class TraktSide:
         self.environ = {"TRAKT_SECRET": CLIENT_SECRET}
 
     def text(self) -> str:
-        url = self.trakt.url
-        lines = [f'client_id = "{CLIENT_ID}"', f'api_url = "{url}"', f'auth_url = "{url}"']
-        lines += ['client_secret = { env = "TRAKT_SECRET" }', "write_spacing_ms = 0", 'staleness = "0s"']
-        return "\n".join(["[accounts.trakt]", *lines, ""])
+        return table(self.trakt, '{ env = "TRAKT_SECRET" }')
 
     def log_in(self, state: Path) -> None:
         """As `cwsync auth login` leaves it."""

@@ -45,9 +45,7 @@ class House(PairHouse):
         tables = "\n".join(f"[pairs.both.{name}]\n{REMOVES}" for name in features)
         text = both.accounts() + PAIR.format(mode=mode, features=tables)
         self.shell = Shell(folder, text)
-        secret = folder / "trakt.secret"
-        secret.write_text(CLIENT_SECRET)
-        secret.chmod(0o600)
+        self.shell.secret("trakt.secret", CLIENT_SECRET)
         both.know(world.movie(n) for n in FILMS)
         both.know(world.episode(1, 1, n) for n in range(1, 11))
 

@@ -220,6 +220,12 @@ class Shell:
         """What a tracker holds as ratings, by IMDb id."""
         return {row["ids"]["imdb"]: row["rating"] for row in self.held(account)}
 
+    def secret(self, file: str, text: str) -> None:
+        """Have a secret in a file that nobody else may read."""
+        path = self.folder / file
+        path.touch(0o600)
+        path.write_text(text, encoding="utf-8")
+
     def path(self, account: str, feature: str = "ratings") -> Path:
         """The file of one feature of a tracker."""
         return self.folder / account / f"{feature}.json"

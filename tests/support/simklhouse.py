@@ -9,17 +9,10 @@ from typing import Any
 
 from cwsync.model import Item
 from simulators.simkl import CLIENT_ID, Simkl
-from simulators.simkl_account import logged_in
+from simulators.simkl_account import logged_in, table
 from simulators.simkl_titles import Title
 from support.logins import Keeper
 from support.trackerhouse import KNOWN, TrackerHouse
-
-ACCOUNT = """\
-client_id = "{client_id}"
-api_url = "{url}"
-write_spacing_ms = 0
-read_spacing_ms = 0
-{more}"""
 
 
 class House(TrackerHouse[Simkl]):
@@ -30,8 +23,7 @@ class House(TrackerHouse[Simkl]):
     def __init__(self, folder: Path, *, mode: str = "two-way", more: str = "", client_id: str = CLIENT_ID) -> None:
         self.at = time.time() - 200
         service = Simkl(now=lambda: self.at)
-        account = ACCOUNT.format(client_id=client_id, url=service.url, more=more)
-        super().__init__(folder, service, account, mode=mode)
+        super().__init__(folder, service, table(service, client_id, more), mode=mode)
         service.interval_s = 1
         for item in KNOWN:
             service.titles.add(item)

@@ -19,10 +19,7 @@ PAIR = """
 provider = "tracker"
 path = "home"
 
-[accounts.{name}]
 {account}
-staleness = "0s"
-
 [pairs.both]
 source = "home"
 target = "{name}"
@@ -51,7 +48,7 @@ _S = TypeVar("_S", bound=Service)
 class TrackerHouse(PairHouse, Generic[_S]):
     """A person with a folder, and a login at a service. The pair of the two is called `both`, and removes at once.
 
-    `account` are the lines of the service's account, `plays` what the pair syncs of a history.
+    `account` is the table of the service's account, `plays` what the pair syncs of a history.
     """
 
     # The service, and the account at it.
@@ -67,12 +64,6 @@ class TrackerHouse(PairHouse, Generic[_S]):
             rules["history"] += f'\nplays = "{plays}"'
         features = "\n".join(f"[pairs.both.{name}]\n{lines}" for name, lines in rules.items())
         self.shell = Shell(folder, PAIR.format(name=self.name, account=account, mode=mode, features=features))
-
-    def secret(self, file: str, text: str) -> None:
-        """Have a secret in a file that nobody else may read."""
-        path = self.shell.folder / file
-        path.touch(0o600)
-        path.write_text(text)
 
     # --- logging in -----------------------------------------------------------------------------
 
