@@ -1,4 +1,7 @@
-"""What every media server goes through with a tracker beside it, whatever it is called and however it is asked."""
+"""What every media server goes through with a tracker beside it, whatever it is called and however it is asked.
+
+Of a film that was watched a Plex tells how often, the others tell that it was: once is true, twice is not.
+"""
 
 from __future__ import annotations
 
