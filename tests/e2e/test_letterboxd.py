@@ -12,8 +12,9 @@ from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
 from support import world
-from support.mediapair import Media, films, names, outcomes, reasons
+from support.mediapair import Media, films, names
 from support.shell import Shell
+from support.told import outcomes, reasons
 
 EXPORT = "Date,Name,Year,Letterboxd URI\n"
 PAIR = """

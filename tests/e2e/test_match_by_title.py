@@ -9,7 +9,8 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.mediapair import House, films, names, outcomes, reasons, services
+from support.mediapair import House, films, names, services
+from support.told import outcomes, reasons
 
 FEATURES = ("history", "progress", "watchlist")
 BARE = (3, 6, 9, 12)
