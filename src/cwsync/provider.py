@@ -17,7 +17,7 @@ from typing import ClassVar, Final, Literal, Protocol, Self, cast, runtime_check
 
 from cwsync import __version__
 from cwsync.errors import ConfigError
-from cwsync.model import AccountSpec, Capabilities, Change, Feature, Item, Receipt, Snapshot
+from cwsync.model import AccountSpec, Bond, Capabilities, Change, Feature, Item, Receipt, Snapshot
 from cwsync.tokens import Refresher, Tokens, not_logged_in
 
 
@@ -225,6 +225,17 @@ class Provider(Opened, Protocol):
         holds `change.before` is left alone (``moved``). Raises `UnavailableError` or `AuthError` only
         when it is certain that nothing of this batch was written; what may have been written is
         `UNKNOWN`.
+        """
+
+
+@runtime_checkable
+class Binds(Protocol):
+    """What a provider offers, beside `Provider`, that carries out several changes by one write, or none of them."""
+
+    async def bound(self, feature: Feature, changes: Sequence[Change]) -> Sequence[Bond | None]:
+        """What ties each of all the changes of a plan for this side, in order; None where it stands for itself.
+
+        Asked between `fetch` and `apply`. Raises as `fetch` does.
         """
 
 

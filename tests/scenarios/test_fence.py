@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from cwsync.model import Change, Feature, Outcome, Receipt, Snapshot, Undecoded
+from cwsync.errors import UnavailableError
+from cwsync.model import Bond, Change, Feature, Outcome, Receipt, Snapshot, Undecoded
 from support.engine import HOUR, WINDOW, Sly, World, did
 from support.memory import Store, capable
 from support.world import movie, rated
@@ -90,8 +91,8 @@ def test_what_one_write_carries_out_is_never_parted(world, size):
         batches.append([one.item.title for one in changes])
         return await Sly.apply(self, feature, changes)
 
-    async def bound(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[str | None]:
-        return ["a file" if one.item.title in ("Film 2", "Film 5", "Film 8") else None for one in changes]
+    async def bound(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[Bond | None]:
+        return [Bond("a file") if one.item.title in ("Film 2", "Film 5", "Film 8") else None for one in changes]
 
     world.pair("home", "away", RATINGS)
     world.oddly("away", apply=apply, bound=bound)
@@ -102,3 +103,67 @@ def test_what_one_write_carries_out_is_never_parted(world, size):
     assert ["Film 2", "Film 5", "Film 8"] in batches
     assert sorted(title or "" for batch in batches for title in batch) == [f"Film {n}" for n in range(1, 10)]
     assert max(map(len, batches)) == 3
+
+
+def test_what_one_write_carries_out_waits_when_a_part_of_it_moved(world):
+    """Films 2 and 5 stand in one file; somebody rates one of them between the read and the write."""
+    home, away = world.account("home"), world.account("away", BARE)
+    sent: list[list[str | None]] = []
+
+    async def apply(self: Sly, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        sent.append([one.item.title for one in changes])
+        return await Sly.apply(self, feature, changes)
+
+    async def bound(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[Bond | None]:
+        return [Bond("a file") if one.item.title in ("Film 2", "Film 5") else None for one in changes]
+
+    world.pair("home", "away", RATINGS)
+    world.oddly("away", apply=apply, bound=bound)
+    for number in (1, 2, 5):
+        home.put(RATINGS, (movie(number), rated(5, world.clock())))
+    world.logins["away"].lies.before_fence = lambda: away.put(RATINGS, (movie(5), rated(3, world.clock())))
+    report = world.run()
+    assert sent == [["Film 1"]]
+    assert {one.outcome for one in report.changes} == {Outcome.CONFIRMED, Outcome.NOT_SENT}
+    assert not [row.item.title for row in world.rows(RATINGS).values() if row.parked]
+    away.take(RATINGS, movie(5))
+    world.run()
+    assert sent[1:] == [["Film 2", "Film 5"]]
+
+
+def test_where_nobody_can_say_what_goes_together_nothing_is_written(world):
+    home, away = world.account("home"), world.account("away")
+
+    async def bound(_self: Sly, _feature: Feature, _changes: Sequence[Change]) -> list[Bond | None]:
+        raise UnavailableError("is away", where="away")
+
+    world.pair("home", "away", RATINGS)
+    world.oddly("away", bound=bound)
+    home.put(RATINGS, (movie(1), rated(5, world.clock())))
+    report = world.run()
+    assert report.exit_code == 75
+    assert not away.held(RATINGS, movie(1))
+
+
+def test_a_limit_parts_nothing_that_one_write_carries_out(world):
+    home, _ = world.account("home"), world.account("away")
+    sent: list[list[str | None]] = []
+
+    async def apply(self: Sly, feature: Feature, changes: Sequence[Change]) -> list[Receipt]:
+        sent.append([one.item.title for one in changes])
+        return await Sly.apply(self, feature, changes)
+
+    async def bound(_self: Sly, _feature: Feature, changes: Sequence[Change]) -> list[Bond | None]:
+        films = [one.item.title for one in changes]
+        whole = None if {"Film 2", "Film 5"} <= set(films) else "multi-episode: not all of them"
+        return [Bond("a file", whole) if title in ("Film 2", "Film 5") else None for title in films]
+
+    world.pair("home", "away", RATINGS)
+    world.oddly("away", apply=apply, bound=bound)
+    for number in (1, 2, 5, 6):
+        home.put(RATINGS, (movie(number), rated(5, world.clock())))
+    dry = world.plan(limit=2)
+    wet = world.run(limit=2)
+    assert (dry.digest, len(dry.changes), len(dry.holds), dry.skips) == (wet.digest, 3, 1, ())
+    world.run(limit=2)
+    assert sent == [["Film 1", "Film 2", "Film 5"], ["Film 6"]]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, runtime_checkable
 
 from cwsync.engine.fastpath import honest_stamp
 from cwsync.engine.options import OnProgress, Progress
@@ -14,6 +13,7 @@ from cwsync.engine.sides import Sides, watermarks
 from cwsync.engine.stop import Stop
 from cwsync.errors import AuthError, CwsyncError, StateError, UnavailableError
 from cwsync.model import Change, Doubt, Entry, Feature, Op, Outcome, Play, Receipt, Side, Snapshot, Value, moment
+from cwsync.planner.bonds import Bonds, bond_of
 from cwsync.planner.decide import DRIFT
 from cwsync.planner.plan import FeaturePlan
 from cwsync.provider import Provider
@@ -30,17 +30,6 @@ class Carried:
     doubts: list[Doubt] = field(default_factory=list)
     at: datetime | None = None
     error: CwsyncError | None = None
-
-
-@runtime_checkable
-class Binds(Protocol):
-    """What a provider offers, beside `Provider`, that carries out several changes by one write, or none of them."""
-
-    async def bound(self, feature: Feature, changes: Sequence[Change]) -> Sequence[str | None]:
-        """For each change a name: those that share one belong into one `apply`. None stands for itself alone.
-
-        Raises `UnavailableError`, `AuthError`.
-        """
 
 
 @dataclass(slots=True)
@@ -62,6 +51,7 @@ class Carrier:
         """Write one feature's changes. Errors end the writing, never the accounting."""
         done = Carried()
         seen = _Fenced() if self.halted or not plan.changes else await self._fence(plan)
+        seen.moved |= _tied_to(seen.moved, plan)
         for change in plan.changes:
             if id(change) in seen.done:
                 done.receipts.append(Receipt(change, Outcome.ALREADY, native_key=change.native_key))
@@ -70,7 +60,7 @@ class Carrier:
         ready = [change for change in plan.changes if id(change) not in seen.moved | seen.done]
         done.at = self.now() if seen.done else None
         total, left = len(ready), Counter(change.key for change in plan.changes)
-        for batch in _batches(ready, self.sides, plan.feature, await self._bonds(plan.feature, ready)):
+        for batch in _batches(ready, self.sides, plan):
             if self.halted or self.stop.asked:
                 code = "stopped" if self.halted is None else self.halted.code
                 done.receipts += [_unsent(change, code, "not sent") for change in batch]
@@ -81,21 +71,6 @@ class Carrier:
             self.tell(Progress(self.pair, f"writing {plan.feature.value}", len(done.receipts), total))
         done.error = self.halted
         return done
-
-    async def _bonds(self, feature: Feature, ready: Sequence[Change]) -> dict[int, str]:
-        """What belongs together: the names that providers give to changes, by the identity of a change."""
-        bonds: dict[int, str] = {}
-        for side in Side:
-            provider, own = self.sides[side], [change for change in ready if change.side is side]
-            if self.halted or not own or not isinstance(provider, Binds):
-                continue
-            try:
-                names = await provider.bound(feature, own)
-            except CwsyncError as error:
-                self.halted = error
-                return {}
-            bonds |= {id(change): name for change, name in zip(own, names, strict=True) if name is not None}
-        return bonds
 
     async def _fence(self, plan: FeaturePlan) -> _Fenced:
         """What became of records between the read and now: those that moved wait for the next run."""
@@ -239,14 +214,19 @@ def _unsent(change: Change, code: str, detail: str) -> Receipt:
     return Receipt(change, Outcome.NOT_SENT, code, detail=detail, moved=code == "moved")
 
 
-def _batches(
-    changes: Sequence[Change], sides: Sides, feature: Feature, bonds: Mapping[int, str]
-) -> Iterator[list[Change]]:
+def _tied_to(moved: Collection[int], plan: FeaturePlan) -> set[int]:
+    """What one write would carry out together with changes that have to wait: it waits too."""
+    tied = [(id(change), bond_of(change, bond)) for change in plan.changes if (bond := plan.bonds.get(change))]
+    waiting = {name for change, name in tied if change in moved}
+    return {change for change, name in tied if name in waiting}
+
+
+def _batches(changes: Sequence[Change], sides: Sides, plan: FeaturePlan) -> Iterator[list[Change]]:
     """Runs of changes of one sort on one side, no longer than the provider takes at once; what is bound stays whole."""
     batch: list[Change] = []
-    for unit in _units(changes, bonds):
+    for unit in _units(changes, plan.bonds):
         first = unit[0]
-        size = max(1, sides[first.side].capabilities.of(feature).batch)
+        size = max(1, sides[first.side].capabilities.of(plan.feature).batch)
         full = len(batch) + len(unit) > size
         if batch and (full or batch[0].side is not first.side or batch[0].op is not first.op):
             yield batch
@@ -256,11 +236,10 @@ def _batches(
         yield batch
 
 
-def _units(changes: Sequence[Change], bonds: Mapping[int, str]) -> Iterable[list[Change]]:
+def _units(changes: Sequence[Change], bonds: Bonds) -> Iterable[list[Change]]:
     """Changes, in order; those of one sort that are bound together where the first of them stands."""
     units: dict[object, list[Change]] = {}
     for change in changes:
-        name = bonds.get(id(change))
-        bond = id(change) if name is None else (change.side, change.op, name)
-        units.setdefault(bond, []).append(change)
+        bond = bonds.get(change) if bonds else None
+        units.setdefault(id(change) if bond is None else bond_of(change, bond), []).append(change)
     return units.values()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cwsync.engine import clock
+from cwsync.engine.bonds import planned
 from cwsync.engine.completion import complete
 from cwsync.engine.neighbours import frozen_by_others
 from cwsync.engine.options import Home, RunOptions
@@ -60,28 +61,33 @@ async def _explain(settings: Settings, pair: PairSpec, text: str, options: RunOp
         if journal is not None:
             state = (await replay(state, journal, pair, sides, capabilities_of(pair))).state
         seen = await read_all(sides, [spec.feature for spec in specs])
-    found = await complete(pair, home, seen, state.features, wet=False)
-    frozen = frozen_by_others(settings.pairs.values(), pair, home, clock.now())
-    for spec in specs:
-        reading: Reading = found.readings[spec.feature]
-        if isinstance(reading, CwsyncError):
-            error = error or error_report(reading, spec.feature)
-            continue
-        question = ask(
-            pair,
-            spec,
-            state,
-            reading,
-            options,
-            wall=clock.now(),
-            digest="",
-            observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
-            last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
-            distrust=distrust(store, state, last if isinstance(last, LastRun) else None),
-            frozen={**found.waiting(spec.feature), **frozen.get(spec.feature, {})},
-        )
-        traces += _traces(question, text, found.learnt)
-        guards += plan_feature(question).guards
+        found = await complete(pair, home, seen, state.features, wet=False)
+        frozen = frozen_by_others(settings.pairs.values(), pair, home, clock.now())
+        for spec in specs:
+            reading: Reading = found.readings[spec.feature]
+            if isinstance(reading, CwsyncError):
+                error = error or error_report(reading, spec.feature)
+                continue
+            question = ask(
+                pair,
+                spec,
+                state,
+                reading,
+                options,
+                wall=clock.now(),
+                digest="",
+                observed_at=last.observed.get(spec.feature) if isinstance(last, LastRun) else state.saved_at,
+                last_at=last.finished_at if isinstance(last, LastRun) else state.saved_at,
+                distrust=distrust(store, state, last if isinstance(last, LastRun) else None),
+                frozen={**found.waiting(spec.feature), **frozen.get(spec.feature, {})},
+            )
+            try:
+                question, plan = await planned(question, sides, plan_feature)
+            except CwsyncError as broken:
+                error = error or error_report(broken, spec.feature)
+                continue
+            traces += _traces(question, text, found.learnt)
+            guards += plan.guards
     return ExplainReport(pair.name, text, pair.source.name, pair.target.name, tuple(traces), tuple(guards), error)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cwsync.engine import clock
+from cwsync.engine.bonds import planned
 from cwsync.engine.completion import complete
 from cwsync.engine.effects import with_side_effects
 from cwsync.engine.fastpath import unchanged
@@ -69,16 +70,23 @@ async def make_plans(run: PairRun, sides: Sides) -> None:
         if isinstance(reading, CwsyncError):
             run.parts.failed(spec.feature, reading)
         elif reading is not None:
-            question = _question(
-                run, spec, reading, digest, {**found.waiting(spec.feature), **frozen.get(spec.feature, {})}
-            )
-            run.questions[spec.feature] = question
-            run.plans[spec.feature] = run.task.plan(question)
-            run.parts.planned(question, run.plans[spec.feature], time.perf_counter() - began)
+            waiting = {**found.waiting(spec.feature), **frozen.get(spec.feature, {})}
+            await _plan(run, sides, _question(run, spec, reading, digest, waiting), began)
     digests = {feature: one.digest for feature, one in quiet.items()}
     digests |= {feature: plan.digest for feature, plan in run.plans.items()}
     run.digest = pair_digest([(feature, digests[feature]) for feature in RUN_ORDER if feature in digests])
     run.parts.digest = run.digest
+
+
+async def _plan(run: PairRun, sides: Sides, question: Question, began: float) -> None:
+    feature = question.spec.feature
+    try:
+        question, plan = await planned(question, sides, run.task.plan)
+    except CwsyncError as error:
+        run.parts.failed(feature, error)
+        return
+    run.questions[feature], run.plans[feature] = question, plan
+    run.parts.planned(question, plan, time.perf_counter() - began)
 
 
 async def _quiet(run: PairRun, sides: Sides) -> dict[Feature, FeatureEvidence]:

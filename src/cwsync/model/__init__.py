@@ -29,7 +29,7 @@ from cwsync.model.items import (
     sort_ids,
 )
 from cwsync.model.logins import LoginState, LoginStatus, LogoutReport
-from cwsync.model.plan import OP_ORDER, Change, Class, Doubt, Guard, Note, Op, Outcome, Receipt
+from cwsync.model.plan import OP_ORDER, Bond, Change, Class, Doubt, Guard, Note, Op, Outcome, Receipt
 from cwsync.model.report import (
     ChangeReport,
     CheckReport,
@@ -70,6 +70,7 @@ __all__ = [
     "UNDONE",
     "AccountSpec",
     "Baseline",
+    "Bond",
     "Capabilities",
     "Change",
     "ChangeReport",

@@ -68,6 +68,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Bond:
+    """What ties a change to others: one write carries out all that have the same `name`, or none of them.
+
+    `lacks` says why there can be no such write, as a skip tells it ("multi-episode: ...").
+    """
+
+    name: str
+    lacks: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A record that was considered and not simply written: a conflict, a hold or a skip.
 

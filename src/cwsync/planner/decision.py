@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cwsync.model import Class, Entry, Feature, Note, Row, Side, Value
+from cwsync.model import Change, Class, Entry, Feature, Note, Row, Side, Value
 from cwsync.planner.observe import Rules, Sight
 from cwsync.planner.record import Record
 from cwsync.planner.write import Write
@@ -46,6 +46,12 @@ def make_note(sight: Sight, rules: Rules, reason: str, *, undecided: bool) -> No
     record = sight.record
     feature: Feature = rules.spec.feature
     return Note(feature, record.key, record.item, reason, sight.value(Side.SOURCE), sight.value(Side.TARGET), undecided)
+
+
+def note_of(change: Change, reason: str) -> Note:
+    """What the plan tells of a record that would be written, were it not for `reason`."""
+    values = {change.side: change.before, change.side.other: change.origin}
+    return Note(change.feature, change.key, change.item, reason, values[Side.SOURCE], values[Side.TARGET])
 
 
 def note(sight: Sight, rules: Rules, cls: Class, reason: str, *, undecided: bool | None = None) -> Decision:

@@ -33,8 +33,9 @@ from cwsync.model import (
     Side,
     Snapshot,
 )
+from cwsync.planner.bonds import Bonds, units, untorn
 from cwsync.planner.decide import decide
-from cwsync.planner.decision import Decision
+from cwsync.planner.decision import Decision, note_of
 from cwsync.planner.digest import plan_digest, snapshot_digest
 from cwsync.planner.guards import Facts, judge
 from cwsync.planner.history import split_plays
@@ -52,7 +53,8 @@ class Question:
     `wall` is the true time and `last_at` the end of the last run, for the clock guard
     alone. `union` says in words why the baseline's agreements do not count (filters changed, too
     old ...), or is None. `baseline_digest` stands for the baseline in the plan's digest. `frozen` maps
-    ids of records that other pairs have just written on one of these accounts to the reason to wait.
+    ids of records that other pairs have just written on one of these accounts to the reason to wait. `bonds` are
+    what the services say of the changes of the same question without a limit.
     """
 
     pair: str
@@ -74,6 +76,7 @@ class Question:
     adds_only: bool = False
     limit: int | None = None
     frozen: Mapping[str, str] = field(default_factory=dict)
+    bonds: Bonds = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class FeaturePlan:
     `changes` stand in the order in which they are sent: updates, adds, removes, each by key.
     `counts` has each record in exactly one class; `filtered` counts those outside the pair's scope, `one_sided`
     those among the same that only one side has: it was decided before, or the pair does not mind.
+    `bonds` are those of the changes that one write carries out with others.
     """
 
     feature: Feature
@@ -100,6 +104,7 @@ class FeaturePlan:
     digest: str
     one_sided: int = 0
     finished: bool = field(default=True)
+    bonds: Bonds = field(default_factory=dict)
 
     def count(self, op: Op) -> int:
         """How many changes of one sort."""
@@ -175,7 +180,7 @@ def records_of(question: Question) -> list[Record]:
 def trace(question: Question) -> Iterator[Decision]:
     """Every record's decision, for those who want to know why (see `explain`)."""
     rules = rules_of(question)
-    return (decide(record, rules) for record in records_of(question))
+    return (untorn(decide(record, rules), question.bonds) for record in records_of(question))
 
 
 def plan_feature(question: Question) -> FeaturePlan:
@@ -215,6 +220,7 @@ class Tally:
 
     def sort(self, decision: Decision) -> None:
         """Sort what was decided of a record."""
+        decision = untorn(decision, self.question.bonds)
         self.taken += 1
         self.keys.add(decision.record.key)
         if decision.cls is Class.SAME:
@@ -312,6 +318,7 @@ class Tally:
             union=question.union,
             snapshot_digests=digests,
             digest="",
+            bonds=question.bonds,
         )
         if question.limit is not None:
             plan = _limited(plan, question.limit)
@@ -319,11 +326,9 @@ class Tally:
 
 
 def _limited(plan: FeaturePlan, limit: int) -> FeaturePlan:
-    """At most `limit` records written; the rest stay for the next run."""
-    keys: dict[str, None] = {}
-    for change in plan.changes:
-        keys.setdefault(change.key)
-    late = set(list(keys)[limit:])
+    """At most `limit` writes, one for each record or for all that one write carries out; the rest stay for later."""
+    early = {name for unit in units(plan.changes, plan.bonds)[:limit] for name in unit}
+    late = {change.key for change in plan.changes if change.key not in early}
     return _held(plan, late, f"limit: more than --limit {limit}; the next run goes on")
 
 
@@ -363,7 +368,7 @@ def _held(plan: FeaturePlan, keys: set[str], reason: str) -> FeaturePlan:
         was = Class.CONFLICT if change.key in conflicts else Class.DELETE if change.op is Op.REMOVE else Class.WRITE
         counts[was] -= 1
         counts[Class.HOLD] += 1
-    notes = [_as_note(change, f"{reason} ({change.reason})") for change in held.values()]
+    notes = [note_of(change, f"{reason} ({change.reason})") for change in held.values()]
     return replace(
         plan,
         changes=tuple(change for change in plan.changes if change.key not in keys),
@@ -373,11 +378,6 @@ def _held(plan: FeaturePlan, keys: set[str], reason: str) -> FeaturePlan:
         counts=dict(+counts),
         finished=False,
     )
-
-
-def _as_note(change: Change, reason: str) -> Note:
-    values = {change.side: change.before, change.side.other: change.origin}
-    return Note(change.feature, change.key, change.item, reason, values[Side.SOURCE], values[Side.TARGET])
 
 
 def _named(plan: FeaturePlan, baseline_digest: str) -> str:

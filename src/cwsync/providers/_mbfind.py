@@ -71,10 +71,6 @@ class Finder:
             self._tables[kind] = Table(rows, shows_of(lists[0]))
         return [self._tables[item.kind].find(item) for item in items]
 
-    def holds_several(self, kind: Kind, key: str) -> bool:
-        """Whether a row that was found is a file of several episodes."""
-        return key in self._tables[kind].files
-
     def fresh(self) -> None:
         """Believe nothing of what was read: the library is not the one it was."""
         self._tables.clear()
@@ -82,13 +78,12 @@ class Finder:
 
 
 class Table:
-    """Rows of one kind by id and, inside of a show, by place. `files` are those of several episodes."""
+    """Rows of one kind by id and, inside of a show, by place."""
 
     def __init__(self, rows: Sequence[Row], shows: Mapping[str, Show]) -> None:
         self._by_id: dict[ExternalId, _Spots] = {}
         self._by_place: dict[str, dict[int, _Spots]] = {}
         self._shows: dict[ExternalId, list[str]] = {}
-        self.files = {row.key for row in rows if row.last is not None}
         # What is called how and has no ids: it is never taken for a title, but it may be why none is found.
         self._nameless = {_called(show.title) for show in shows.values() if not show.ids}
         for key, show in shows.items():

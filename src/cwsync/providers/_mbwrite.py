@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
-from cwsync.model import Change, Feature, Item, Kind, Op, Outcome, Position, Receipt, Value
+from cwsync.model import Bond, Change, Feature, Item, Op, Outcome, Position, Receipt, Value
+from cwsync.providers._mbfiles import CODE, bonds_of, number_in, why_not, writable
 from cwsync.providers._mbfind import Finder, is_title
 from cwsync.providers._mbread import Library
 from cwsync.providers._mbsend import Result, Sender, Sent, reached
@@ -60,15 +61,6 @@ class Task:
         return self.keys[0] if number is None else f"{self.keys[0]}#{number}"
 
 
-def number_in(row: Row, change: Change) -> int | None:
-    """Which episode of a file of several a change is about; None for all other rows."""
-    if row.last is None:
-        return None
-    _, _, told = (change.native_key or "").partition("#")
-    number = int(told) if told.isdigit() else change.item.number
-    return number if number in row.numbers() else row.number
-
-
 class Writer:
     """Carries changes out. `title` is what the service is called."""
 
@@ -98,20 +90,9 @@ class Writer:
             judge_after(task, feature)
         return [task.receipt for task in tasks if task.receipt is not None]
 
-    async def bound(self, feature: Feature, changes: Sequence[Change]) -> list[str | None]:
-        """Which changes go into one file of several episodes, by its name. Raises `UnavailableError`, `AuthError`."""
-        files = [(change.native_key or "").partition("#") for change in changes]
-        names = [key if several else None for key, several, _ in files]
-        if feature is not Feature.HISTORY:
-            return names
-        loose = [n for n, one in enumerate(changes) if one.native_key is None and one.item.kind is Kind.EPISODE]
-        try:
-            found = await self._finder.find([changes[n].item for n in loose])
-        except ConfigError:
-            return names  # it is said where the changes are written
-        for n, one in zip(loose, found, strict=True):
-            names[n] = next((key for key in one.keys if self._finder.holds_several(Kind.EPISODE, key)), None)
-        return names
+    async def bound(self, feature: Feature, changes: Sequence[Change]) -> list[Bond | None]:
+        """Which changes go into one file of several episodes. Raises `UnavailableError`, `AuthError`, `ConfigError`."""
+        return await bonds_of(self._library, self._finder, feature, changes)
 
     async def _once_more(self, feature: Feature, tasks: Sequence[Task]) -> None:
         """Rows that went between the look and the write are looked for anew, once."""
@@ -243,21 +224,18 @@ def _raise_where_nothing_left(tasks: Sequence[Task]) -> None:
 
 
 def _whole_file(tasks: list[Task], row: Row, feature: Feature) -> list[Task]:
-    """The changes that one write to `row` carries out. A file of several episodes is written only for all of them."""
-    if row.last is None:
+    """The changes that one write to `row` carries out.
+
+    A plan asks for a file of several episodes only if it asks for all of them; since then the library may have changed.
+    """
+    if row.last is None or writable(row, feature, [task.change for task in tasks]):
         return tasks
-    if feature is Feature.HISTORY:
-        asked = {number_in(row, task.change) for task in tasks}
-        if asked == set(row.numbers()):
-            return tasks
-    where = f"one file holds the episodes {row.number} to {row.last}"
-    why = f"{where}, and not all of them are to be changed" if feature is Feature.HISTORY else where
     for task in tasks:
         if len(task.keys) > 1:  # other copies can be written, and speak for the title
             task.keys = tuple(key for key in task.keys if key != row.key)
             del task.rows[row.key]
         else:
-            task.end(Outcome.REJECTED, "multi-episode", why)
+            task.end(Outcome.REJECTED, CODE, why_not(row, feature))
     return []
 
 

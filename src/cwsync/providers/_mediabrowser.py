@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from cwsync.errors import AuthError, ConfigError, UnavailableError
-from cwsync.model import AccountSpec, Capabilities, Change, Feature, Receipt, Snapshot
+from cwsync.model import AccountSpec, Bond, Capabilities, Change, Feature, Receipt, Snapshot
 from cwsync.provider import Finding, Opened, Option, Person, Services
 from cwsync.providers._mbcalls import Calls, device_of, new_device, raise_gone
 from cwsync.providers._mbcaps import narrowed
@@ -221,7 +221,7 @@ class MediaBrowser(Opened):
             library.forget()  # what was read is not what is there any more
             self._shelf = None
 
-    async def bound(self, feature: Feature, changes: Sequence[Change]) -> list[str | None]:
+    async def bound(self, feature: Feature, changes: Sequence[Change]) -> list[Bond | None]:
         """Which changes one write carries out: those of the episodes in one file. Raises as `fetch` does."""
         _, writer = self._opened(feature)
         try:
