@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +20,7 @@ from simulators.mediabrowser_spec import document, unknown_parameters
 from simulators.mediabrowserfill import Shelf
 from simulators.mediabrowserworld import BOXSET, SERIES
 from support import world
-from support.httpserver import Do, cut_json, html, status
+from support.httpserver import Do, Handler, Reply, Request, cut_json, html, status
 from support.mediahome import provider, read
 from support.session import use
 
@@ -142,6 +144,57 @@ def test_what_moves_again_and_again_is_taken_with_a_doubt(server: MediaBrowser, 
     snapshot = paged(server)
     assert snapshot.complete is False
     assert len(snapshot.entries) == len(set(snapshot.entries))
+
+
+def edited(change: Callable[[Request, dict[str, Any]], object]) -> Do:
+    """Pages as somebody between us and the server may send them."""
+
+    def do(request: Request, handler: Handler) -> Reply:
+        reply = handler(request)
+        body = json.loads(reply.content()[0])
+        if isinstance(body, dict) and "Items" in body:
+            change(request, body)
+        return replace(reply, body=body)
+
+    return do
+
+
+def without_a_total(request: Request, body: dict[str, Any]) -> None:
+    body.pop("TotalRecordCount")
+    if request.query.get("StartIndex") == "0":
+        del body["Items"][-1]  # a short page that is not the last
+
+
+def of_one_page(_request: Request, body: dict[str, Any]) -> None:
+    body["TotalRecordCount"] = len(body["Items"])
+
+
+@pytest.mark.parametrize(
+    ("change", "doubt"),
+    [
+        (without_a_total, "the server does not say how many rows there are"),
+        (of_one_page, "there are more rows than the server counts"),
+        (lambda _, body: body.update(TotalRecordCount=0), "50 rows came of 0"),
+        (lambda _, body: body["Items"].__setitem__(slice(1, 2), body["Items"][:1]), "a row came twice"),
+    ],
+    ids=["no total", "the total of a page", "a total of nothing", "rows that come twice"],
+)
+def test_a_list_whose_end_was_never_seen_was_taken_for_whole(
+    server: MediaBrowser, shelf: Shelf, change: Any, doubt: str
+) -> None:
+    large(shelf)
+    server.fault(edited(change), path="/Items", times=None)
+    snapshot = paged(server)
+    assert (snapshot.complete, (snapshot.doubt or "").startswith(doubt)) == (False, True), snapshot.doubt
+
+
+def test_a_list_that_ends_with_a_full_page_is_whole(server: MediaBrowser, shelf: Shelf) -> None:
+    shelf.put(*(world.movie(n) for n in range(1, 50)))
+    made = provider(server)
+    made.page_rows = 50
+    titles = sum(one.kind in ("Movie", "Series") for one in server.world.titles.values())
+    assert titles == 50
+    assert use(made, lambda one: one.fetch(HISTORY)).complete
 
 
 @pytest.mark.parametrize(

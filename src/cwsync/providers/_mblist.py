@@ -15,15 +15,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any, Final
 
 from cwsync.errors import ConfigError, UnavailableError
-from cwsync.http import Answer, Page, Whole, pages
+from cwsync.http import Answer, Whole
 from cwsync.http.client import Params
 from cwsync.model import AccountSpec, Kind
-from cwsync.providers._mbcalls import AT_ONCE, Calls, nobody
-from cwsync.providers._mbwire import KEY, decode_page
+from cwsync.providers._mbcalls import Calls, nobody
+from cwsync.providers._mbpages import all_rows
+from cwsync.providers._mbwire import KEY
 
 PLAYLIST: Final = "playlist"
 COLLECTION: Final = "collection"
@@ -111,7 +111,7 @@ class Chosen:
         tries, requests = 0, 0
         while True:
             tries += 1
-            if nobody(first := await self._page_at(1)):
+            if nobody(first := await self._page_at({"StartIndex": 0, "Limit": self._page})):
                 return None
             whole = await self._pages(first)
             requests += whole.pages
@@ -127,20 +127,18 @@ class Chosen:
         return Members(entries, doubt, requests)
 
     async def _pages(self, first: Answer) -> Whole[Member | None]:
-        async def fetch(number: int) -> Page[Member | None]:
-            answer = first if number == 1 else await self._page_at(number)
+        async def ask(paging: Params) -> Answer:
+            answer = await self._page_at(paging) if paging["StartIndex"] else first
             self._calls.judge(answer)
-            page = decode_page(answer)
-            if len(page.rows) > self._page:
-                answer.garbled(f"it has {len(page.rows)} rows where {self._page} were asked for")
-            last = None if page.total is None else max(1, ceil(page.total / self._page))
-            return Page(_members(page.rows, entries=self.kind == PLAYLIST), page.total, last)
+            return answer
 
-        return await pages(fetch, at_once=AT_ONCE, size=self._page, key=_told_apart)
+        def rows_of(raws: Sequence[Any]) -> list[Member | None]:
+            return _members(raws, entries=self.kind == PLAYLIST)
 
-    async def _page_at(self, number: int) -> Answer:
+        return await all_rows(ask, rows_of, size=self._page, key=_told_apart)
+
+    async def _page_at(self, paging: Params) -> Answer:
         path, params = self._calls.dialect.members(self._user, self._key, playlist=self.kind == PLAYLIST)
-        paging: Params = {"StartIndex": (number - 1) * self._page, "Limit": self._page}
         return await self._calls.get(path, {**params, **paging}, allowed=(200, 404, 500))
 
     async def _find(self) -> tuple[str, int]:
@@ -150,14 +148,12 @@ class Chosen:
         what: Params = {"IncludeItemTypes": _TYPES[self.kind], "Recursive": "true", "SortBy": "SortName"}
         query = {**query, **what, "EnableUserData": "false", "EnableTotalRecordCount": "true"}
 
-        async def fetch(number: int) -> Page[tuple[str, str]]:
-            start: Params = {"StartIndex": (number - 1) * self._page, "Limit": self._page}
-            page = decode_page(await self._calls.get(path, {**query, **start}))
-            last = None if page.total is None else max(1, ceil(page.total / self._page))
-            return Page([one for raw in page.rows if (one := _named(raw)) is not None], page.total, last)
-
         # Lists of others may be counted and not shown: that says nothing of those that are shown.
-        whole = await pages(fetch, at_once=AT_ONCE, size=self._page)
+        whole = await all_rows(
+            lambda paging: self._calls.get(path, {**query, **paging}),
+            lambda raws: [one for raw in raws if (one := _named(raw)) is not None],
+            size=self._page,
+        )
         wanted = self._name.casefold()
         keys = list(dict.fromkeys(key for key, name in whole.rows if wanted in (name.casefold(), key)))
         if len(keys) == 1:

@@ -13,15 +13,15 @@ import asyncio
 from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import ceil
 from typing import Any, Final, TypeVar, cast
 
 from cwsync.errors import ConfigError
-from cwsync.http import Page, Whole, pages, together
+from cwsync.http import Whole, together
 from cwsync.http.client import Params
 from cwsync.model import Entry, Feature, Kind, Play, Undecoded
 from cwsync.providers._mbcalls import AT_ONCE, Calls, nobody
 from cwsync.providers._mblist import Chosen, Members
+from cwsync.providers._mbpages import all_rows
 from cwsync.providers._mbvalues import entries_of, lingers, value_of
 from cwsync.providers._mbwire import (
     BadRow,
@@ -232,18 +232,12 @@ class Library:
         if parent is not None:
             query = {**query, "ParentId": parent}
 
-        size = self._page
-
-        async def fetch(number: int) -> Page[Row | BadRow | str]:
-            start = (number - 1) * size
-            answer = await self.calls.get(path, {**query, "StartIndex": start, "Limit": size})
-            page = decode_page(answer)
-            if len(page.rows) > size:
-                answer.garbled(f"it has {len(page.rows)} rows where {size} were asked for")
-            last = None if page.total is None else max(1, ceil(page.total / size))
-            return Page([_row_of(raw) for raw in page.rows], page.total, last)
-
-        return await pages(fetch, at_once=AT_ONCE, size=size, key=_key)
+        return await all_rows(
+            lambda paging: self.calls.get(path, {**query, **paging}),
+            lambda raws: [_row_of(raw) for raw in raws],
+            size=self._page,
+            key=_key,
+        )
 
     async def _once(self, name: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `call` gives; asked for again in the same round, the same."""
