@@ -376,6 +376,22 @@ def test_a_user_by_id_or_in_other_letters(server: MediaBrowser, shelf: Shelf) ->
         assert len(read(server, HISTORY, user=name).entries) == 2
 
 
+@pytest.mark.parametrize(("named", "told"), [("Zoe\u0308", "ZO\u00cb"), ("\u0417\u043e\u044f", " \u0437\u043e\u044f ")])
+def test_a_name_whose_accents_are_put_together_another_way_was_nobodys(
+    server: MediaBrowser, shelf: Shelf, named: str, told: str
+) -> None:
+    server.world.owner.name = named
+    server.world.add_library(f"{named} II")
+    assert names(read(server, HISTORY, told).entries) == SEEN
+    assert read(server, HISTORY, told, libraries=(f"{told.strip()} II",)).entries == ()
+
+
+def test_of_two_users_whose_names_look_alike_the_very_name_counts(server: MediaBrowser, shelf: Shelf) -> None:
+    server.world.add_user("zoe\u0308")
+    other = server.world.add_user("zo\u00eb")
+    assert read(server, HISTORY, "zo\u00eb").account_id.endswith(other.id)
+
+
 def test_a_token_of_somebody_else(jellyfin: Jellyfin) -> None:
     kim = jellyfin.world.add_user("Kim")
     error = fails(jellyfin, token=jellyfin.token(kim))

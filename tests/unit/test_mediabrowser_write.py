@@ -576,6 +576,28 @@ def test_a_page_of_a_proxy_is_no_answer_of_the_server(
     assert len(sent(server)) <= 4
 
 
+@OF_EACH
+@pytest.mark.parametrize("code", [403, 404, 400])
+def test_a_refusal_of_a_proxy_was_taken_for_one_of_the_record(
+    server: MediaBrowser, shelf: Shelf, feature: Feature, value: Value, code: int
+) -> None:
+    server.fault(html(code), method="POST", times=None)
+    made = outcome(server, *(add(feature, value, world.movie(n)) for n in range(1, 8)))
+    assert {one for one, _ in made} == {Outcome.UNKNOWN, Outcome.NOT_SENT}
+    assert len(sent(server)) <= 4
+
+
+def test_a_row_that_is_gone_behind_a_proxy_with_pages_of_its_own(server: MediaBrowser, shelf: Shelf) -> None:
+    row = shelf.row(FILM)
+
+    def do(_request: Any, _handler: Any) -> Reply:
+        server.world.titles.pop(row.id, None)
+        return Reply("<html>Not Found</html>", 404, {"Content-Type": "text/html"})
+
+    server.fault(do, method="POST", times=None)
+    assert outcome(server, add(WATCHLIST, Listed())) == [(Outcome.NOT_FOUND, "not-in-library")]
+
+
 def test_a_page_of_a_proxy_in_place_of_the_answer_to_a_write_that_arrived(server: MediaBrowser, shelf: Shelf) -> None:
     def do(request: Any, handler: Any) -> Any:
         handler(request)

@@ -187,6 +187,11 @@ def nobody(answer: Answer) -> bool:
     return answer.status == 404 or (answer.status == 500 and _NOBODY in answer.body)
 
 
+def is_page(answer: Answer) -> bool:
+    """Whether an answer is a page for people: neither server refuses a request with one, so it is a proxy's."""
+    return answer.body.lstrip()[:1] == b"<"
+
+
 def url_of(account: AccountSpec) -> str:
     """The address of the server. Plain http only within the house. Raises `ConfigError`."""
     url = server_url(account, _EXAMPLE)

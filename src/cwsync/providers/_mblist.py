@@ -23,7 +23,7 @@ from cwsync.http.client import Params
 from cwsync.model import AccountSpec, Kind
 from cwsync.providers._mbcalls import Calls, nobody
 from cwsync.providers._mbpages import all_rows
-from cwsync.providers._mbwire import KEY
+from cwsync.providers._mbwire import KEY, same_name
 
 PLAYLIST: Final = "playlist"
 COLLECTION: Final = "collection"
@@ -154,8 +154,8 @@ class Chosen:
             lambda raws: [one for raw in raws if (one := _named(raw)) is not None],
             size=self._page,
         )
-        wanted = self._name.casefold()
-        keys = list(dict.fromkeys(key for key, name in whole.rows if wanted in (name.casefold(), key)))
+        wanted = self._name
+        keys = list(dict.fromkeys(key for key, name in whole.rows if same_name(wanted, name) or wanted.lower() == key))
         if len(keys) == 1:
             return keys[0], whole.pages
         where = f"accounts.{self._calls.account}.watchlist_name"

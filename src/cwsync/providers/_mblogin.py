@@ -16,7 +16,7 @@ from cwsync.http import Answer, LostAnswerError
 from cwsync.model import AccountSpec
 from cwsync.provider import Choice, Person
 from cwsync.providers._mbcalls import Calls
-from cwsync.providers._mbwire import USER_ID, Server, User, decode_user, decode_users, plain_id
+from cwsync.providers._mbwire import USER_ID, Server, User, decode_user, decode_users, plain_id, same_name
 from cwsync.redaction import remember
 from cwsync.tokens import Tokens, origin_of
 
@@ -169,7 +169,7 @@ class Conversation:
 
 def is_user(text: str, user: User) -> bool:
     """Whether the `user` of a file, a name or an id, is this one."""
-    return text.casefold() == user.name.casefold() or plain_id(text) == user.id
+    return same_name(text, user.name) or plain_id(text) == user.id
 
 
 def account_id(provider: str, server: Server, user: User) -> str:

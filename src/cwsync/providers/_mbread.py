@@ -33,6 +33,7 @@ from cwsync.providers._mbwire import (
     decode_state,
     decode_views,
     read_row,
+    same_name,
 )
 
 T = TypeVar("T")
@@ -187,7 +188,7 @@ class Library:
         views = await self._once("views", self._views)
         parents: list[str | None] = []
         for name in self._names:
-            keys = [key for key, title in views if name.casefold() in (title.casefold(), key)]
+            keys = [key for key, title in views if same_name(name, title) or name.lower() == key]
             if not keys:
                 titles = ", ".join(repr(title) for _, title in views) or "none"
                 where, hint = f"accounts.{self.calls.account}.libraries", f"libraries of this user: {titles}"

@@ -19,7 +19,7 @@ from typing import Any
 from cwsync.errors import AuthError, CwsyncError, UnavailableError
 from cwsync.http import Answer, LostAnswerError
 from cwsync.model import Feature, Play, Position, Rated, Value
-from cwsync.providers._mbcalls import WAITS_S, nobody
+from cwsync.providers._mbcalls import WAITS_S, is_page, nobody
 from cwsync.providers._mbdialect import Call
 from cwsync.providers._mbread import Library
 from cwsync.providers._mbvalues import value_of
@@ -97,7 +97,8 @@ class Sender:
                 return not_sent(error)
             else:
                 found = self.judged(answer)
-                return await self._seen(found, answer, feature, after, row) if found.sent is Sent.DONE else found
+                unsure = found.sent in (Sent.DONE, Sent.LOST)
+                return await self._seen(found, answer, feature, after, row) if unsure else found
 
     async def _stirred(self, why: str, row: Row) -> Result | None:
         """Of a row that was not written, it seems: what became of it; None when it holds what it held before.
@@ -179,6 +180,8 @@ class Sender:
         """What the status of a write says."""
         if answer.ok:
             return Result(Sent.DONE)
+        if answer.status != 401 and is_page(answer):
+            return Result(Sent.LOST, f"{answer.call} was answered {answer.status} with a page for people")
         if nobody(answer):
             return Result(Sent.GONE)
         if answer.status in (401, 429):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
 from typing import Any, Final
+from unicodedata import normalize
 
 from cwsync.http import Answer
 from cwsync.model import (
@@ -196,6 +197,15 @@ def decode_views(answer: Answer) -> list[tuple[str, str]]:
             answer.garbled("a library has no name")
         found.append((key, name))
     return found
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one to people: whatever the case, and however an accent is put together."""
+    return _folded(one) == _folded(other)
+
+
+def _folded(text: str) -> str:
+    return normalize("NFC", normalize("NFD", text.strip()).casefold())
 
 
 def plain_id(text: str) -> str:

@@ -154,7 +154,7 @@ class MediaBrowser(Opened):
                 where, hint = f"accounts.{self._account.name}.user", "set user to the id of the user, 32 digits"
                 raise ConfigError("this token may not look up users by name", where=where, hint=hint)
             users = decode_users(answer)
-        found = next((one for one in users if is_user(wanted, one)), None)
+        found = min((one for one in users if is_user(wanted, one)), key=lambda one: one.name != wanted, default=None)
         if found is None:
             names = ", ".join(repr(one.name) for one in users)
             where = f"accounts.{self._account.name}.user"
