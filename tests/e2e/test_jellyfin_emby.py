@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cwsync.model import Feature
+from cwsync.model import Entry, Feature, Play, Position
 from simulators.emby import Emby
 from simulators.jellyfin import Jellyfin
 from support import world
@@ -226,3 +228,28 @@ def test_writes_that_show_late_are_not_sent_again_and_take_nothing_away(tmp_path
         assert here == there == names(3, 4, 5, 6)
         assert house.held(Feature.PROGRESS) == ({"Film 10": 2_280_000, "Film 11": 600_000},) * 2
         assert [set(held) for held in house.held(Feature.WATCHLIST)] == [names(21)] * 2
+
+
+@pytest.mark.parametrize("wrong", [0, 1], ids=["jellyfin", "emby"])
+def test_a_position_with_a_time_to_come_undid_whatever_was_watched_on_elsewhere(tmp_path: Path, wrong: int) -> None:
+    with services("jellyfin", "emby") as sides:
+        house = House(*sides, tmp_path, features=("history", "progress"))
+        one, other = sides[wrong], sides[1 - wrong]
+
+        def stop(side: Any, minutes: int, at: datetime) -> None:
+            side.hold(Feature.PROGRESS, [Entry(world.movie(1), Position(minutes * 60_000, 6_000_000, at))])
+
+        stop(one, 20, datetime(2100, 1, 1, tzinfo=UTC))
+        one.hold(Feature.HISTORY, [Entry(world.movie(2), Play(datetime(2100, 1, 1, tzinfo=UTC)))])
+        pair = house.run()
+        assert set(outcomes(pair).values()) == {"confirmed"}
+        assert [change["after"].get("watched_at", change["after"].get("updated_at")) for change in pair["changes"]] == [
+            None,
+            None,
+        ]
+        house.still(2)
+        for minutes, ago in ((50, 60), (30, 0)):  # on, and back again
+            stop(other, minutes, datetime.now(UTC) - timedelta(seconds=ago))
+            house.run()
+            assert house.held(Feature.PROGRESS) == ({"Film 1": minutes * 60_000},) * 2
+        house.still(2)

@@ -448,6 +448,7 @@ def test_a_base_path(server: MediaBrowser) -> None:
         shelf.put(world.movie(1))
         hold(shelf, world.movie(1))
         assert len(read(inner, HISTORY).entries) == 1
+        assert len(read(inner, HISTORY, url=f"{inner.url}//").entries) == 1
         error = fails(inner, url=inner.root)
         assert isinstance(error, UnavailableError)
         assert "base path" in str(error.hint)

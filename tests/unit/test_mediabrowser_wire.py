@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cwsync.errors import UnavailableError
 from cwsync.http import Answer
 from cwsync.model import Feature, Kind, Listed, Play, Position, Rated
 from cwsync.providers._mbids import ids_of
-from cwsync.providers._mbvalues import entries_of, item_of, lingers, value_of
+from cwsync.providers._mbvalues import believed, entries_of, item_of, lingers, value_of
 from cwsync.providers._mbwire import (
     BadRow,
     Row,
@@ -172,6 +173,16 @@ def test_a_series_is_never_watched_and_may_be_listed_and_rated() -> None:
 def test_what_was_begun_is_no_proof_of_a_removal(state: dict[str, Any], begun: bool) -> None:
     assert lingers(Feature.HISTORY, with_state(EPISODE, **state)) is begun
     assert not lingers(Feature.PROGRESS, with_state(EPISODE, **state))
+
+
+@pytest.mark.parametrize(("ahead_s", "known"), [(-1, True), (299, True), (301, False), (10**9, False)])
+def test_a_time_that_is_yet_to_come_is_none(ahead_s: int, known: bool) -> None:
+    now = datetime(2024, 5, 1, tzinfo=UTC)
+    at = now + timedelta(seconds=ahead_s)
+    for value in (Play(at), Position(60_000, None, at)):
+        assert believed(value, now) == (value if known else replace(value, at=None))
+        assert believed(value, None) == value
+    assert believed(Listed(), now) == Listed()
 
 
 # --- files of several episodes -------------------------------------------------------------------------

@@ -92,8 +92,7 @@ def _parked(before: Baseline, receipts: Sequence[Receipt], now: datetime) -> dic
 def _next_try(now: datetime, step: timedelta) -> datetime:
     """When a refused record is tried again: after half of `step` to one and a half, on a multiple of it since 1970.
 
-    What was refused at different times falls due together. Some records are only taken together: two
-    episodes in one file are marked both or not at all.
+    What was refused at different times falls due together: a service may take some records only together.
     """
     past = (now + step / 2 - _EPOCH) % step
     return now + step / 2 + (step - past if past else timedelta(0))

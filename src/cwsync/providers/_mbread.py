@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
@@ -22,7 +23,7 @@ from cwsync.model import Entry, Feature, Kind, Play, Undecoded
 from cwsync.providers._mbcalls import AT_ONCE, Calls, nobody
 from cwsync.providers._mblist import Chosen, Members
 from cwsync.providers._mbpages import all_rows
-from cwsync.providers._mbvalues import entries_of, lingers, value_of
+from cwsync.providers._mbvalues import believed, entries_of, lingers, value_of
 from cwsync.providers._mbwire import (
     BadRow,
     Row,
@@ -138,7 +139,7 @@ class Library:
         shows = shows_of(found[0])
         for listing in found:
             shown = listing if chosen is None or members is None else _chosen(listing, members, chosen.kinds)
-            _fill(reading, feature, shown, shows)
+            _fill(reading, feature, shown, shows, self.calls.now)
         if reading.undecoded:
             reading.doubt = f"{len(reading.undecoded)} rows cannot be read, first {reading.undecoded[0].where}"
         reading.doubt = reading.doubt or next((one.doubt for one in found if one.doubt), None)
@@ -312,12 +313,14 @@ def shows_of(titles: Listing) -> dict[str, Show]:
     return {row.key: Show(row.ids, row.title, row.year) for row in titles.rows if row.kind is Kind.SHOW}
 
 
-def _fill(reading: Reading, feature: Feature, listing: Listing, shows: Mapping[str, Show]) -> None:
-    """Add the rows of one list to a reading."""
+def _fill(
+    reading: Reading, feature: Feature, listing: Listing, shows: Mapping[str, Show], now: datetime | None
+) -> None:
+    """Add the rows of one list to a reading, as of `now`, the clock of the server."""
     for row in listing.rows:
         value = value_of(feature, row)
         if value is not None:
-            reading.entries += entries_of(row, value, shows)
+            reading.entries += entries_of(row, believed(value, now), shows)
         elif lingers(feature, row):
             records = entries_of(row, Play(None), shows)
             known = [(one.item, one.native_key) for one in records if one.item.key() is not None]

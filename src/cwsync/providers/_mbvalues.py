@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from cwsync.model import Entry, Feature, Item, Kind, Listed, Play, Position, Rated, Value
+from cwsync.model import Entry, Feature, Item, Kind, Listed, Play, Position, Rated, Value, moment
 from cwsync.providers._mbwire import Row, Show
 
 _PLAYABLE: Final = frozenset({Kind.MOVIE, Kind.EPISODE})
 _NO_SHOW: Final = Show((), None, None)
 _LISTED: Final = Listed()
+# As far as clocks may differ.
+_AHEAD: Final = timedelta(minutes=5)
 
 
 def item_of(row: Row, shows: Mapping[str, Show]) -> Item:
@@ -50,6 +53,17 @@ def value_of(feature: Feature, row: Row) -> Value | None:
     if state.played or not state.position_ms or row.kind not in _PLAYABLE:
         return None
     return Position(state.position_ms, row.duration_ms, state.played_at)
+
+
+def believed(value: Value, now: datetime | None) -> Value:
+    """A value without its time, where that is yet to come by the clock of the server (None: not known).
+
+    Written in a wrong zone, or by a wrong clock, it says nothing of when. Taken for true, such a position would be
+    the newer one for as long, and undo whatever is watched on elsewhere.
+    Source: Jellyfin issues 2001 and 5749 (dates in the zone of the server; checked 2026-11-21).
+    """
+    late = now is not None and value.at is not None and moment(value.at) > now + _AHEAD
+    return replace(value, at=None) if late else value
 
 
 def lingers(feature: Feature, row: Row) -> bool:
