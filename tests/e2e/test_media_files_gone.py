@@ -74,6 +74,18 @@ def test_shows_that_a_user_may_not_see_any_more_are_not_lost_on_the_other_side(h
     assert house.seen() == (names(*range(1, 13)) | {"Episode 1.1", "Episode 1.2"},) * 2
 
 
+def test_a_server_that_shows_nothing_at_all_was_one_that_is_in_step(house: House) -> None:
+    jellyfin, _ = house.sides
+    before = held(house, 1)
+    kept, jellyfin.server.world.titles = jellyfin.server.world.titles, {}
+    pair = house.run()
+    assert (removed(pair), held(house, 1)) == (0, before)
+    assert any("the libraries show no title" in one for one in pair["warnings"])
+    assert not pair["features"]["history"]["source"]["complete"]
+    jellyfin.server.world.titles = kept
+    assert not house.run()["changes"]
+
+
 def test_plays_of_deleted_files_stay_at_trakt(tmp_path: Path) -> None:
     with services("jellyfin", "trakt") as (jellyfin, trakt):
         house = House(jellyfin, trakt, tmp_path, "one-way", ("history", "ratings"))

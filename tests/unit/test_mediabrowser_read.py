@@ -254,6 +254,14 @@ def test_a_user_who_sees_no_library_has_not_lost_everything(server: MediaBrowser
     assert read(server, HISTORY, kim).complete
 
 
+def test_a_server_that_lost_its_database_was_taken_for_one_where_nothing_was_watched(
+    server: MediaBrowser, shelf: Shelf
+) -> None:
+    server.world.titles.clear()
+    snapshot = read(server, HISTORY)
+    assert (snapshot.complete, snapshot.doubt) == (False, "the libraries show no title")
+
+
 # --- what is read --------------------------------------------------------------------------------------
 
 

@@ -162,9 +162,9 @@ class Library:
                 return "the server is scanning its libraries"
         return None
 
-    async def _blind(self) -> str | None:
-        """Of a server that shows nothing at all: whether that is because the user may see nothing."""
-        return None if await self._once("views", self._views) else "this user sees no library"
+    async def _blind(self) -> str:
+        """Of a server that shows nothing at all: why. The libraries of one that lost its database are there as well."""
+        return "the libraries show no title" if await self._once("views", self._views) else "this user sees no library"
 
     # --- lists ------------------------------------------------------------------------------------
 

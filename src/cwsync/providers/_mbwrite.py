@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from cwsync.errors import AuthError, ConfigError, UnavailableError
+from cwsync.errors import AuthError, ConfigError, CwsyncError, UnavailableError
 from cwsync.model import Bond, Change, Feature, Item, Op, Outcome, Position, Receipt, Value
 from cwsync.providers._mbfiles import CODE, bonds_of, number_in, why_not, writable
 from cwsync.providers._mbfind import Finder, is_title
@@ -175,7 +175,7 @@ class Writer:
             async with gate:
                 row, after = sharing[0].rows[key], sharing[0].change.after
                 if brake.why is not None:
-                    result = Result(Sent.NOT_SENT, brake.why)
+                    result = Result(Sent.NOT_SENT, brake.why, error=brake.error)
                 else:
                     result = await self._sender.send(feature, after, row)
                     now = row if result.state is None else replace(row, state=result.state)
@@ -199,6 +199,7 @@ class Brake:
 
     def __init__(self) -> None:
         self.why: str | None = None
+        self.error: CwsyncError | None = None
         self._lost = 0
 
     def saw(self, result: Result, *, done: bool) -> None:
@@ -207,6 +208,7 @@ class Brake:
         self._lost = self._lost + 1 if lost else 0
         if result.sent is Sent.NOT_SENT:
             self.why = self.why or result.why or UnavailableError.code
+            self.error = self.error or result.error
         elif self._lost >= LOST_ROWS:
             self.why = self.why or UnavailableError.code
 
@@ -297,13 +299,14 @@ def judge_after(task: Task, feature: Feature) -> None:
     if task.keys and all(held):
         return task.end(Outcome.CONFIRMED)
     worst = {result.sent: result.why for result in task.sent.values()}
+    error = next((result.error for result in task.sent.values() if result.error is not None), None)
     for sent, code in ((Sent.UNSEEN, "lost-answer"), (Sent.LOST, "lost-answer"), (Sent.UNSHOWN, "not-shown")):
         if sent in worst:
             return task.end(Outcome.UNKNOWN, code, worst[sent])
     if any(held) or (Sent.DONE in worst and len(worst) > 1):
         return task.end(Outcome.UNKNOWN, "half", "some copies took it and some did not")
     if Sent.NOT_SENT in worst:
-        return task.end(Outcome.NOT_SENT, worst[Sent.NOT_SENT], "not sent")
+        return task.end(Outcome.NOT_SENT, worst[Sent.NOT_SENT], "not sent" if error is None else error.message)
     if Sent.MOVED in worst:
         return task.end(Outcome.NOT_SENT, "moved", "changed since it was read", moved=True)
     if Sent.GONE in worst or not rows:
