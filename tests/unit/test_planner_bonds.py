@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cwsync.model import Bond, Change, Class, Entry, Item, Op, Side
 from cwsync.planner.plan import Question, plan_feature, trace
 from support.planning import baseline, film, question, row, score, snapshot, words
 
-FILMS = [film(f"imdb:{n}") for n in range(1, 7)]
+FILMS = [film(f"imdb:{n}", f"Film {n}") for n in range(1, 7)]
 LACKS = "multi-episode: not all of them"
 
 
@@ -35,6 +37,18 @@ def test_a_limit_parts_nothing_and_counts_a_write_once(limit, written):
     assert len(plan.holds) == 6 - len(written)
     assert {note.code for note in plan.holds} <= {"limit"}
     assert plan.finished is (limit == 5)
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=6, max_size=6), st.integers(1, 7))
+def test_a_limit_never_tears_what_is_tied(names, limit):
+    plan = plan_feature(tied(ask(limit), {n: Bond(name) for n, name in enumerate(names) if name}))
+    written = {change.item.title for change in plan.changes}
+    groups = [{item.title for item, name in zip(FILMS, names, strict=True) if name == one} for one in "abc"]
+    assert all(group <= written or not group & written for group in groups)
+    loose = [item.title for item, name in zip(FILMS, names, strict=True) if not name]
+    n_units = len([group for group in groups if group]) + len(loose)
+    assert len([group for group in groups if group & written]) + len(written & set(loose)) == min(limit, n_units)
+    assert len(plan.changes) + len(plan.holds) == len(FILMS)
 
 
 def test_a_limit_holds_no_half_of_a_record_that_stands_in_two_files():

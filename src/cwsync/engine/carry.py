@@ -216,6 +216,8 @@ def _unsent(change: Change, code: str, detail: str) -> Receipt:
 
 def _tied_to(moved: Collection[int], plan: FeaturePlan) -> set[int]:
     """What one write would carry out together with changes that have to wait: it waits too."""
+    if not moved or not plan.bonds:
+        return set()
     tied = [(id(change), bond_of(change, bond)) for change in plan.changes if (bond := plan.bonds.get(change))]
     waiting = {name for change, name in tied if change in moved}
     return {change for change, name in tied if name in waiting}
