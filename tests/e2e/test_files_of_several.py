@@ -10,7 +10,8 @@ import pytest
 
 from cwsync.model import Feature
 from support import world
-from support.mediapair import House, episodes, reasons, services, writes
+from support.mediapair import House, episodes, services, writes
+from support.told import reasons
 
 FILE = {"Imdb": world.episode(1, 1, 7).ids[0].value}
 

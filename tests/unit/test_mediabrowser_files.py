@@ -13,7 +13,8 @@ from simulators.jellyfin import Jellyfin
 from simulators.mediabrowser import MediaBrowser
 from simulators.mediabrowserfill import Shelf
 from support import world
-from support.mediahome import provider, use
+from support.mediahome import provider
+from support.session import use
 
 HISTORY, RATINGS, PROGRESS, WATCHLIST = Feature.HISTORY, Feature.RATINGS, Feature.PROGRESS, Feature.WATCHLIST
 PLAY = Play(world.at(-9))
