@@ -126,6 +126,10 @@ def test_conflict_policies(policy, source, target, expected):
         (121, 0, "target"),
         (None, 0, "source"),  # a time that is not known never wins
         (0, None, "source"),
+        (1000, -300, "target"),
+        (1000, -301, "source"),  # a time that is yet to come is not known
+        (-301, 0, "source"),
+        (-301, -4000, "source"),
     ],
 )
 def test_newest_wins_when_both_times_are_known_and_apart(source_age_s, target_age_s, winner):

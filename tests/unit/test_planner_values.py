@@ -199,6 +199,8 @@ PROGRESS = [
     (at(600), at(900), Mode.ONE_WAY, []),  # never backwards without a newer time
     (at(600, 1), at(900, 2), Mode.ONE_WAY, ["~target 1 600s"]),
     (at(900, 2), at(600, 1), Mode.ONE_WAY, []),  # the target was watched later
+    (at(900, 2), at(600, -1), Mode.ONE_WAY, ["~target 1 900s"]),  # a time that is yet to come is not known
+    (at(600, -1), at(900, 2), Mode.TWO_WAY, ["~source 1 900s"]),
     (at(900, 2), at(600, 1), Mode.TWO_WAY, ["~source 1 600s"]),
     (at(600), at(900), Mode.TWO_WAY, ["~source 1 900s"]),
     (at(7000, 1), at(900, 2), Mode.TWO_WAY, []),  # finished there: never turned into watched here

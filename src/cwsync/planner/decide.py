@@ -7,9 +7,9 @@ the evidence stays for the next run.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from cwsync.model import Class, Conflict, Mode, Op, Position, Rated, RemoveMode, Row, Side, Value, moment
+from cwsync.model import Class, Conflict, Mode, Op, Position, Rated, RemoveMode, Row, Side, Value, When, moment
 from cwsync.planner.decision import Answer, Decision, Want, native_names, note, stored
 from cwsync.planner.normalize import newer
 from cwsync.planner.observe import GONE, Delta, Missing, Rules, Sight, delta, look, settle, unshown
@@ -18,6 +18,7 @@ from cwsync.planner.record import Record
 from cwsync.planner.write import scoped, unable
 
 _CLOCK_SLACK = timedelta(seconds=120)
+_AHEAD = timedelta(seconds=300)  # what the guard `clock` lets pass
 UNCHANGED = "same: nothing changed"
 ADOPTED = "adopt: both sides agree"
 DRIFT = "drift:"
@@ -137,7 +138,7 @@ def _untouched(sight: Sight, reason: str) -> Decision:
 
 def _further(sight: Sight, one: Position, other: Position, rules: Rules) -> Answer:
     """Two positions: the newer time wins; without times only the further one may be sent."""
-    order = newer(one.at, other.at)
+    order = newer(_known_time(one, rules), _known_time(other, rules))
     if order == 0:
         order = 1 if one.ms > other.ms else -1
         if rules.mode is Mode.ONE_WAY and order < 0:
@@ -267,7 +268,7 @@ def _conflict(sight: Sight, deltas: tuple[Delta, Delta], rules: Rules) -> Answer
     what = "both sides changed" if sight.row.agreed else "the sides differ"
     if policy is Conflict.SKIP:
         return note(sight, rules, Class.CONFLICT, f'conflict: {what}; conflict = "skip"', undecided=True)
-    winner = _winner(sight, deltas, policy)
+    winner = _winner(sight, deltas, rules)
     moved = deltas[0] if winner is Side.SOURCE else deltas[1]
     if moved is Delta.DELETED and sight.row.value(winner.other) is None:
         # What was never agreed on there is new there: a removal elsewhere says nothing about it.
@@ -280,22 +281,24 @@ def _conflict(sight: Sight, deltas: tuple[Delta, Delta], rules: Rules) -> Answer
     return Want(winner.other, value, reason, reason)
 
 
-def _winner(sight: Sight, deltas: tuple[Delta, Delta], policy: Conflict) -> Side:
+def _winner(sight: Sight, deltas: tuple[Delta, Delta], rules: Rules) -> Side:
+    policy = rules.spec.conflict
     if policy is Conflict.TARGET:
         return Side.TARGET
     if policy is Conflict.KEEP and Delta.DELETED in deltas:
         return Side.TARGET if deltas[0] is Delta.DELETED else Side.SOURCE
     if policy is Conflict.NEWEST:
         one, other = sight.value(Side.SOURCE), sight.value(Side.TARGET)
-        if one is not None and other is not None and newer(one.at, other.at) < 0 and _apart(one, other):
+        here, there = (None if value is None else _known_time(value, rules) for value in (one, other))
+        if here is not None and there is not None and moment(there) - moment(here) > _CLOCK_SLACK:
             return Side.TARGET
     return Side.SOURCE
 
 
-def _apart(one: Value, other: Value) -> bool:
-    if one.at is None or other.at is None:
-        return False
-    return abs(moment(one.at) - moment(other.at)) > _CLOCK_SLACK
+def _known_time(value: Value, rules: Rules) -> When:
+    """When a side says that it was done. A time that is yet to come says nothing: it would win for as long."""
+    ahead = _AHEAD if isinstance(value.at, datetime) else timedelta(days=1)
+    return None if value.at is None or moment(value.at) > rules.now + ahead else value.at
 
 
 def _blind(sight: Sight, side: Side, rules: Rules) -> Decision:
