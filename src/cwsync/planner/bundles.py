@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
-from cwsync.model import Entry, Row, Undecoded
+from cwsync.model import Entry, ExternalId, Item, Kind, Row, Undecoded
 
 Node = Row | Entry | Undecoded
 
 
 class Forest:
-    """Disjoint sets over numbers, joined through shared tokens."""
+    """Disjoint sets over numbers. `owner` is the first that came with an id."""
 
     __slots__ = ("owner", "parent")
 
     def __init__(self, size: int) -> None:
         self.parent = list(range(size))
-        self.owner: dict[str, int] = {}
+        self.owner: dict[Hashable, int] = {}
 
     def find(self, node: int) -> int:
         """The number that stands for the set of `node`."""
@@ -32,11 +32,10 @@ class Forest:
         if a != b:
             self.parent[max(a, b)] = min(a, b)
 
-    def claim(self, number: int, tokens: Iterable[str]) -> None:
-        """Join `number` to whoever came with one of these tokens before."""
-        owner = self.owner
-        for token in tokens:
-            first = owner.setdefault(token, number)
+    def claim(self, owners: dict[Hashable, int], number: int, names: Iterable[Hashable]) -> None:
+        """Join `number` to whoever came with one of these names before: `owners` says who that was."""
+        for name in names:
+            first = owners.setdefault(name, number)
             if first != number:
                 self.join(first, number)
 
@@ -77,13 +76,24 @@ class Bundles:
                 home.append(number)
 
     def planted(self, nodes: Sequence[Node]) -> Forest:
-        """A forest over the bundles, joined by shared tokens."""
+        """A forest over the bundles, joined by all that `Item.tokens` tells of them: by shared ids, and by places.
+
+        Of places no text is made: they are compared within one show at a time, which needs little memory at once.
+        """
         forest = Forest(len(self.members))
         loose = set(self.loose)
+        inside: dict[ExternalId, list[int]] = {}
         for number, members in enumerate(self.members):
             item = nodes[members[0]].item
-            if item is not None and number not in loose:
-                forest.claim(number, item.tokens() if item.show_ids else item.ids)
+            if item is None or number in loose:
+                continue
+            forest.claim(forest.owner, number, item.ids)
+            for show in item.show_ids:
+                inside.setdefault(show, []).append(number)
+        for numbers in inside.values():
+            owners: dict[Hashable, int] = {}
+            for number in numbers:
+                forest.claim(owners, number, _places(nodes[self.members[number][0]].item))
         return forest
 
     def homes(self, n_nodes: int) -> list[int]:
@@ -93,3 +103,12 @@ class Bundles:
             for member in members:
                 homes[member] = number
         return homes
+
+
+def _places(item: Item | None) -> tuple[tuple[int, int | None], ...]:
+    """Where a season or an episode stands in each of its shows; nothing where `Item.coordinates` tells nothing."""
+    if item is None or item.season is None:
+        return ()
+    if item.kind is Kind.SEASON:
+        return ((item.season, None),)
+    return () if item.number is None else ((item.season, item.number),)

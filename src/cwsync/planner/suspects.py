@@ -42,6 +42,7 @@ def _spot_namesakes(records: Sequence[Record], source: Snapshot, target: Snapsho
     """
     for side, snapshot in ((Side.SOURCE, source), (Side.TARGET, target)):
         others = {row.native_key: row.item for row in snapshot.lingering if row.native_key and row.item}
+        others = {key: others[key] for entry in snapshot.entries if (key := entry.native_key) in others}
         if not others:
             continue
         there = {token for record in records if record.entries(side.other) for token in record.item.tokens()}
