@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from cwsync.errors import AuthError, CwsyncError, UnavailableError
 from cwsync.model import Entry, Feature, Snapshot
+from cwsync.provider import Provider
 from simulators.trakt import CLIENT_SECRET, Trakt
 from simulators.trakt_account import logged_in, use
 from support import world
@@ -58,6 +60,31 @@ def test_all_at_once_where_the_service_gives_all(service):
     snapshot = read(service, Feature.RATINGS)
     assert (snapshot.complete, len(snapshot.entries)) == (True, 330)
     assert asked(service, "/sync/ratings") == 1
+
+
+def test_of_a_long_list_all_pages_were_kept_to_its_end_and_after_it_an_index_for_writes(service):
+    sizes: dict[str, float] = {}
+
+    def look(name: str) -> None:
+        found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, f"*/{name}")])
+        sizes[name] = sum(one.size for one in found.statistics("filename")) / 3000
+
+    def last(request: Request, handler: Handler) -> Reply:
+        look("json/decoder.py")
+        return handler(request)
+
+    async def reading(provider: Provider) -> Snapshot:
+        snapshot = await provider.fetch(Feature.RATINGS)
+        look("_traktrows.py")
+        return snapshot
+
+    service.put(Feature.RATINGS, films(3000, Feature.RATINGS))
+    service.fault(last, path="^/sync/ratings", nth=12)
+    tracemalloc.start()
+    assert use(service, reading).complete
+    tracemalloc.stop()
+    assert sizes["json/decoder.py"] < 200, "bytes for each row, of which some are just being read"
+    assert sizes["_traktrows.py"] < 10
 
 
 def test_an_empty_page_in_the_middle_ends_nothing(service):

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from cwsync.model import Entry, Feature, Item, Kind, Play
 from cwsync.providers._traktpages import AT_ONCE, LIMIT, Found, Pages
 from cwsync.providers._traktplays import Known, KnownPlays, by_title, millis
-from cwsync.providers._traktwire import Decoder, RowError, played_at, trakt_id
+from cwsync.providers._traktwire import Decoder, RowError, Told, played_at, trakt_id
 
 PROGRESS_LIMIT: Final = 100
 # A history of more pages than this is read title by title, once its episodes are known.
@@ -36,7 +37,7 @@ class LongHistory:
 
     async def read(
         self, account_id: str, newest: list[Entry], n_plays: int, n_pages: int
-    ) -> tuple[Found, list[Entry]] | None:
+    ) -> tuple[Found[Told], list[Entry]] | None:
         """Rows of plays, and entries of those that were found by their titles. `newest` is the first page of plays.
 
         None when the titles do not account for every play, or when it would take no less: then the plays have to be
@@ -50,21 +51,19 @@ class LongHistory:
         more: list[tuple[str, int]] = []
         counted = 0
         fresh = by_title(newest)
-        for kind, rows in ((Kind.MOVIE, films.rows), (Kind.SHOW, shows.rows)):
-            for row in rows:
-                title = _Title.of(self._decoder, kind, row)
-                if title is None:
-                    return None
-                counted += title.n_plays
-                found = title.entries(self.plays, fresh)
-                if found is None:
-                    more.append((title.path, title.n_plays))
-                else:
-                    entries += found
+        for _, title in (*films.rows, *shows.rows):
+            if title is None:
+                return None
+            counted += title.n_plays
+            found = title.entries(self.plays, fresh)
+            if found is None:
+                more.append((title.path, title.n_plays))
+            else:
+                entries += found
         cost = sum(-(-plays // LIMIT) for _, plays in more)
         if counted != n_plays or films.doubts or shows.doubts or cost >= n_pages - 1:
             return None
-        found_rows = Found(pages=films.pages + shows.pages, total=n_plays)
+        found_rows = Found[Told](pages=films.pages + shows.pages, total=n_plays)
         for part in await self._plays_of([path for path, _ in more]):
             found_rows.rows += part.rows
             found_rows.pages += part.pages
@@ -73,28 +72,31 @@ class LongHistory:
             return None
         return found_rows, entries
 
-    def learn(self, account_id: str, entries: list[Entry], found: Found) -> None:
+    def learn(self, account_id: str, entries: list[Entry], found: Found[Told]) -> None:
         """Remember the plays of a history that was read completely, where it is a long one."""
         if self._is_long:
             self.plays.learn(account_id, entries, whole=len(found.rows) == found.total)
 
-    async def _titles(self) -> list[Found]:
+    async def _titles(self) -> list[Found[_Title | None]]:
         from cwsync.http import together
 
-        pages = self._pages
+        pages, history = self._pages, Feature.HISTORY
+        film, show = (partial(_Title.of, self._decoder, kind) for kind in (Kind.MOVIE, Kind.SHOW))
         return await together(
             [
-                lambda: pages.rows(Feature.HISTORY, "/sync/watched/movies", {}),
-                lambda: pages.rows(Feature.HISTORY, "/sync/watched/shows", _EPISODES, limit=PROGRESS_LIMIT),
+                lambda: pages.rows(history, "/sync/watched/movies", {}, film),
+                lambda: pages.rows(history, "/sync/watched/shows", _EPISODES, show, limit=PROGRESS_LIMIT),
             ],
             at_once=2,
         )
 
-    async def _plays_of(self, paths: Iterable[str]) -> list[Found]:
+    async def _plays_of(self, paths: Iterable[str]) -> list[Found[Told]]:
         from cwsync.http import together
 
+        read = partial(self._decoder.told, Feature.HISTORY)
+
         def one(path: str) -> Callable[[], Any]:
-            return lambda: self._pages.rows(Feature.HISTORY, path, {})
+            return lambda: self._pages.rows(Feature.HISTORY, path, {}, read)
 
         return await together([one(path) for path in paths], at_once=AT_ONCE)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from cwsync.model import Entry, ExternalId, Feature, Item, Kind, Snapshot, Undecoded
@@ -20,10 +21,9 @@ from cwsync.providers._traktwire import (
     ID_SERVICES,
     PLURAL,
     Decoder,
-    RowError,
+    Told,
     decode_ids,
     decode_stamp,
-    row_name,
     trakt_id,
 )
 from cwsync.providers._traktwrite import encode_time
@@ -94,7 +94,7 @@ class Reader:
                 found.doubts.append("it changed while it was read")
             stamp = after
         undecoded, warnings = list[Undecoded](), list[str]()
-        entries += self._decode(feature, found, undecoded, warnings)
+        entries += _sorted(feature, found, undecoded, warnings)
         if any(one.item is None for one in undecoded):
             found.doubts.append("a row says not which title it is about")
         self.totals[feature] = len(entries) + len(undecoded) if found.total is None else found.total
@@ -114,44 +114,21 @@ class Reader:
             withheld=found.withheld if len(found.doubts) == 1 else 0,
         )
 
-    async def _attempt(self, feature: Feature, account_id: str) -> tuple[Found, list[Entry]]:
+    async def _attempt(self, feature: Feature, account_id: str) -> tuple[Found[Told], list[Entry]]:
         """The rows of a feature, and entries for what came in another form than its rows."""
         path, params = PATHS[feature]
+        read = partial(self._decoder.told, feature)
         if feature is not Feature.HISTORY:
-            return await self._pages.rows(feature, path, params), []
+            return await self._pages.rows(feature, path, params, read), []
         first = await self._pages.page(path, {"page": 1, "limit": LIMIT})
         paging, rows = first
         if paging.pages is not None and paging.items is not None:
-            newest = self._decode(feature, Found(rows), [], [])
+            newest = [entry for row in rows if isinstance(entry := read(row), Entry)]
             by_titles = await self._long.read(account_id, newest, paging.items, paging.pages)
             if by_titles is not None:
                 by_titles[0].pages += 1
                 return by_titles
-        return await self._pages.rows(feature, path, params, first=first), []
-
-    def _decode(self, feature: Feature, found: Found, undecoded: list[Undecoded], warnings: list[str]) -> list[Entry]:
-        entries: list[Entry] = []
-        seen: set[str] = set()
-        other = 0
-        for number, row in enumerate(found.rows, start=1):
-            name = row_name(feature, row)
-            if name is not None and name in seen:
-                continue  # a row that moved from one page to the next
-            if name is not None:
-                seen.add(name)
-            try:
-                entry = self._decoder.entry(feature, row)
-            except RowError as error:
-                if isinstance(row, dict) and row.get("type") in ("person", "list", "user", "comment"):
-                    other += 1
-                    continue
-                undecoded.append(Undecoded(f"{feature.value} row {number}", error.why, error.item, name))
-                continue
-            if entry is not None:
-                entries.append(entry)
-        if other:
-            warnings.append(f"{other} rows of {feature.value} are of no film and no show; they are left alone")
-        return entries
+        return await self._pages.rows(feature, path, params, read, first=first), []
 
     async def count(self, feature: Feature) -> int | None:
         """How many rows a feature has: as it was read, or one small request. None when Trakt does not tell."""
@@ -217,5 +194,26 @@ class Reader:
         return [one for one in found if set(one.item.tokens()) & set(item.tokens()) and one.value.at == at]
 
     async def _looked_up(self, path: str, params: Mapping[str, str | int]) -> list[Entry]:
-        found = await self._pages.rows(Feature.HISTORY, path, params)
-        return self._decode(Feature.HISTORY, found, [], [])
+        found = await self._pages.rows(Feature.HISTORY, path, params, partial(self._decoder.told, Feature.HISTORY))
+        return _sorted(Feature.HISTORY, found, [], [])
+
+
+def _sorted(feature: Feature, found: Found[Told], undecoded: list[Undecoded], warnings: list[str]) -> list[Entry]:
+    """The entries among some rows; what cannot be read, and what there is to tell, goes to the lists."""
+    entries: list[Entry] = []
+    seen: set[str] = set()
+    foreign = 0
+    for number, (name, told) in enumerate(found.rows, start=1):
+        if name is not None and name in seen:
+            continue  # a row that moved from one page to the next
+        if name is not None:
+            seen.add(name)
+        if isinstance(told, Entry):
+            entries.append(told)
+        elif told is not None and told.foreign:
+            foreign += 1
+        elif told is not None:
+            undecoded.append(Undecoded(f"{feature.value} row {number}", told.why, told.item, name))
+    if foreign:
+        warnings.append(f"{foreign} rows of {feature.value} are of no film and no show; they are left alone")
+    return entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 
 from cwsync.model import Change, Entry, Op, Outcome, Play, Rated, Receipt, Snapshot
 from cwsync.providers._traktwire import EPOCH
@@ -17,16 +18,21 @@ class Rows:
         self.stamp = snapshot.watermark
         self.complete = snapshot.complete
         self.withheld = snapshot.withheld
-        self.count = 0
-        self._by: dict[str, list[Entry]] = {}
-        for entry in snapshot.entries:
-            self.add(entry)
+        self.count = len(snapshot.entries)
+        self._entries = snapshot.entries
+
+    @cached_property
+    def _by(self) -> dict[str, list[Entry]]:
+        """The rows by all their names. As large as the rows themselves, and only writes ask for it."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self._entries:
+            _put(found, entry)
+        return found
 
     def add(self, entry: Entry) -> None:
         """One more row."""
         self.count += 1
-        for name in _names(entry):
-            self._by.setdefault(name, []).append(entry)
+        _put(self._by, entry)
 
     def remove(self, entry: Entry) -> None:
         """One row less."""
@@ -77,6 +83,11 @@ class Rows:
         for token in change.item.tokens():
             found |= {id(entry): entry for entry in self._by.get(token, ())}
         return list(found.values())
+
+
+def _put(rows: dict[str, list[Entry]], entry: Entry) -> None:
+    for name in _names(entry):
+        rows.setdefault(name, []).append(entry)
 
 
 def _names(entry: Entry) -> tuple[str, ...]:

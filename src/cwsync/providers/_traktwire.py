@@ -75,6 +75,22 @@ class RowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Odd:
+    """A row that is no record, and why. `item` is what it is about, as far as that can be told.
+
+    `foreign` says that it is of no film and no show: a person, a list.
+    """
+
+    why: str
+    item: Item | None = None
+    foreign: bool = False
+
+
+# What a row is; None for one that says nothing.
+Told = Entry | Odd | None
+
+
+@dataclass(frozen=True, slots=True)
 class Paging:
     """What the headers say of a page; None where they say nothing.
 
@@ -196,6 +212,14 @@ class Decoder:
             return None
         number = row.get("id")
         return Entry(item, value, str(number) if type(number) is int else None)
+
+    def told(self, feature: Feature, row: object) -> Told:
+        """As `entry`, and for a row that is none what it is instead."""
+        try:
+            return self.entry(feature, row)
+        except RowError as error:
+            foreign = isinstance(row, dict) and row.get("type") in ("person", "list", "user", "comment")
+            return Odd(error.why, error.item, foreign)
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
