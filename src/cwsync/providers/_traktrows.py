@@ -22,9 +22,9 @@ class Rows:
         self._entries = snapshot.entries
 
     @cached_property
-    def _by(self) -> dict[str, list[Entry]]:
-        """The rows by all their names. As large as the rows themselves, and only writes ask for it."""
-        found: dict[str, list[Entry]] = {}
+    def _by(self) -> dict[str, tuple[Entry, ...]]:
+        """The rows by all their names. Nearly as large as the rows themselves, and only writes ask for it."""
+        found: dict[str, tuple[Entry, ...]] = {}
         for entry in self._entries:
             _put(found, entry)
         return found
@@ -38,7 +38,9 @@ class Rows:
         """One row less."""
         self.count -= 1
         for name in _names(entry):
-            self._by[name].remove(entry)
+            left = list(self._by[name])
+            left.remove(entry)
+            self._by[name] = tuple(left)
 
     def between(self, first: datetime, last: datetime) -> int:
         """How many plays there are in a span of time, to the minute."""
@@ -85,9 +87,12 @@ class Rows:
         return list(found.values())
 
 
-def _put(rows: dict[str, list[Entry]], entry: Entry) -> None:
+def _put(rows: dict[str, tuple[Entry, ...]], entry: Entry) -> None:
+    alone = (entry,)  # nearly all names belong to one row, which has several
     for name in _names(entry):
-        rows.setdefault(name, []).append(entry)
+        known = rows.setdefault(name, alone)
+        if known is not alone:
+            rows[name] = (*known, entry)
 
 
 def _names(entry: Entry) -> tuple[str, ...]:
