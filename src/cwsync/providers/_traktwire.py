@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cwsync.model import (
+    SERVICES,
     Entry,
     ExternalId,
     Feature,
@@ -29,7 +30,6 @@ from cwsync.model import (
     id_matcher,
     parse_when,
     share_ids,
-    sort_ids,
 )
 
 PLURAL: Final[Mapping[Kind, str]] = {
@@ -43,7 +43,9 @@ PLURAL: Final[Mapping[Kind, str]] = {
 ID_SERVICES: Final = ("trakt", "imdb", "tmdb", "tvdb")
 _READERS: Final = {
     kind: tuple(
-        (service, *id_matcher(service, kind)) for service in ID_SERVICES if (kind, service) != (Kind.MOVIE, "tvdb")
+        (service, *id_matcher(service, kind))
+        for service in SERVICES  # best first, as ids stand in an item
+        if service in ID_SERVICES and (kind, service) != (Kind.MOVIE, "tvdb")
     )
     for kind in Kind
 }
@@ -139,7 +141,7 @@ def decode_ids(kind: Kind, ids: object) -> tuple[ExternalId, ...]:
             value = str(value)
         if isinstance(value, str) and match(value):
             found.append(ExternalId(prefix + value))
-    return share_ids(sort_ids(found))
+    return share_ids(tuple(found))
 
 
 class Decoder:
