@@ -53,7 +53,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 # Measured as a user would install it: built and byte-compiled, not from the checkout.
-bench:
+bench: $(STAMP)
 	$(PYTHON) -m venv build/bench
 	build/bench/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	build/bench/bin/python -m pip install --quiet --disable-pip-version-check .

@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
+# Where the tests run: the simulated services need what they need. cwsync itself is measured as a user has it.
+TESTS_PYTHON = ROOT / ".venv" / "bin" / "python"
 PAIR = """
 [pairs.plex-trakt]
 source = "plex"
@@ -57,7 +59,7 @@ class Servers:
     """The services, in their process; `script` is the program, and the rest are its words."""
 
     def __init__(self, script: str, *words: object) -> None:
-        words = (sys.executable, ROOT / "bench" / script, *words)
+        words = (TESTS_PYTHON, ROOT / "bench" / script, *words)
         env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
         self._process = subprocess.Popen(
             list(map(str, words)), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
