@@ -42,10 +42,11 @@ def writes(sight: Sight, rules: Rules, op: Op, side: Side, value: Value | None, 
 def _address(sight: Sight, rules: Rules, side: Side) -> str | None:
     """The row to add to, where it can be found by its own name alone; None where its ids tell, or nothing is known."""
     record, shelf = sight.record, rules.shelves.get(side)
-    if shelf is None or shelf.knows(record.item):
+    if shelf is None:
         return None
-    known = record.shelved_on(side)
-    return known or next((key for key in sight.row.native_keys(side) if shelf.has(key)), None)
+    known = record.shelved_on(side) or next((key for key in sight.row.native_keys(side) if shelf.has(key)), None)
+    # Asked last: a library makes a table of all its titles for the answer.
+    return None if known is None or shelf.knows(record.item) else known
 
 
 def unable(
