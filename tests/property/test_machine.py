@@ -135,14 +135,14 @@ def note(name: str, size: str, began: float) -> None:
 
 
 def test_I1_to_I11_I16_I17_I22_I25_two_accounts_under_everything():
-    ran("two accounts", Machine, effort(24, 500, stateful_step_count=STEPS))
+    ran("two accounts", Machine, effort(16, 500, stateful_step_count=STEPS))
 
 
 def test_I3_I4_I5_I8_I17_I23_the_stories_that_hardly_ever_happen_by_chance():
     FIRED.clear()
     began = time.monotonic()
 
-    @effort(16, 400, phases=(Phase.explicit, Phase.generate))
+    @effort(10, 400, phases=(Phase.explicit, Phase.generate))
     @given(profile=profiles().map(lagging), data=st.data())
     def tell(profile: Profile, data: st.DataObject) -> None:
         stories = Stories()
@@ -160,7 +160,7 @@ def test_I3_I5_I8_I23_the_stories_of_three_pairs():
     FIRED.clear()
     began = time.monotonic()
 
-    @effort(8, 250, phases=(Phase.explicit, Phase.generate))
+    @effort(6, 250, phases=(Phase.explicit, Phase.generate))
     @given(sort=sorts, data=st.data())
     def tell(sort: Sort, data: st.DataObject) -> None:
         ring = Ring()
@@ -179,4 +179,4 @@ def test_I3_I5_I8_I23_the_stories_of_three_pairs():
 
 
 def test_I1_I2_I3_a_ring_of_three_pairs_under_edits_and_cuts():
-    ran("ring", Ring, effort(10, 250, stateful_step_count=STEPS))
+    ran("ring", Ring, effort(8, 250, stateful_step_count=STEPS))

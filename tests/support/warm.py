@@ -150,16 +150,18 @@ def serve(also: str) -> None:
 
 
 def _load() -> None:
-    """Load what commands load, and have patterns and schemas compiled once."""
+    """Load what commands load, and have patterns, schemas and commands made once."""
     for module in pkgutil.walk_packages(cwsync.__path__, "cwsync."):
         importlib.import_module(module.name)
-    for name in ("anyio._backends._asyncio", "httpx", "pydantic_settings", "tenacity"):
+    for name in ("anyio._backends._asyncio", "httpcore", "httpx", "pydantic_settings", "tenacity"):
         importlib.import_module(name)
+    from cwsync.cli.app import commands
     from cwsync.config import load_settings
     from cwsync.errors import CwsyncError
     from cwsync.redaction import redact
 
     redact("token=compiled")
+    commands()
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(CwsyncError):
         load_settings(Path(folder) / "pairs.toml", {})
 

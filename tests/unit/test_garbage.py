@@ -7,7 +7,7 @@ import sys
 
 from support.httpserver import Reply, Server
 
-REQUESTS = 2000
+REQUESTS = 1000
 PROBE = f"""
 import asyncio, contextlib, gc, io, sys
 from cwsync.__main__ import main

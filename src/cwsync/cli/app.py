@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,12 +90,18 @@ app.add_typer(mappings.app)
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
+@cache
+def commands() -> Any:
+    """All commands, as typer makes them of the functions above: a sixtieth of a second of work, once a process."""
+    return typer.main.get_command(app)
+
+
 def invoke(args: tuple[str, ...]) -> int:
     """Run a command line; returns its exit code. Raises `CwsyncError`; typer's own complaints become `UsageError`.
 
     Not by `main()` of the group: that one turns interrupts and broken pipes into exits of its own.
     """
-    group = typer.main.get_command(app)
+    group = commands()
     if "_CWSYNC_COMPLETE" in os.environ:  # a shell asks for completions
         group.main(args=list(args), prog_name="cwsync")
     try:
