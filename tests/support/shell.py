@@ -35,6 +35,8 @@ from support.httpserver import Handler, Request, Server, hold
 from support.warm import TIMEOUT_S, Streams, program, shared
 
 # Two folders.
+# How long a person waits until they press Ctrl-C once more.
+PATIENCE_S: Final = 5.0
 TRACKERS: Final = """\
 [accounts.home]
 provider = "tracker"
@@ -339,10 +341,15 @@ def until(true: Callable[[], bool], what: str) -> None:
 
 def _typed(terminal: int, pid: int, talk: Sequence[tuple[str, str]]) -> bytes:
     """Read a screen to its end, and type."""
-    told, left, answered = b"", list(talk), 0
+    told, left, answered, interrupted = b"", list(talk), 0, False
     deadline = time.monotonic() + TIMEOUT_S
     while True:
-        ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
+        patience = max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select([terminal], [], [], min(patience, PATIENCE_S) if interrupted else patience)
+        if not ready and interrupted and patience:
+            # Python hears of a signal just before it waits for a line only after that line: people press again.
+            os.kill(pid, signal.SIGINT)
+            continue
         assert ready, f"the terminal is silent after {told[-200:]!r}"
         try:
             part = os.read(terminal, 65536)
@@ -353,7 +360,8 @@ def _typed(terminal: int, pid: int, talk: Sequence[tuple[str, str]]) -> bytes:
         told += part
         if left and left[0][0].encode() in told[answered:]:
             answer, answered = left.pop(0)[1], len(told)
-            if answer == "^C":
+            interrupted = answer == "^C"
+            if interrupted:
                 os.kill(pid, signal.SIGINT)
             else:
                 os.write(terminal, answer.encode())
